@@ -1,0 +1,15 @@
+"""A developer's or demonstrator's machine: `./run`. Relaxes what needs HTTPS, never the script policy."""
+
+from .base import *
+from .base import BASE_DIR, STORAGES
+from .base import SECRET_KEY as _SECRET_KEY
+
+DEBUG = True
+# Known to everyone who reads this file: `production` refuses to start without its own.
+SECRET_KEY = _SECRET_KEY or "local-only-not-a-secret-local-only-not-a-secret-local-only"
+SESSION_COOKIE_SECURE = False
+CSRF_COOKIE_SECURE = False
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+STATIC_ROOT = BASE_DIR / ".local" / "static"

@@ -1,0 +1,15 @@
+"""The test suite, on real PostgreSQL and Redis."""
+
+from .base import *
+from .base import BASE_DIR, STORAGES
+
+DEBUG = False
+SECRET_KEY = "tests-only-" + "x" * 50
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+STATIC_ROOT = BASE_DIR / ".local" / "test-static"
+AXES_ENABLED = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 1}

@@ -1,0 +1,3 @@
+"""The Celery process: the app, the schedule, the relay."""
+
+from worker.celery import app as app

@@ -1,0 +1,10 @@
+"""The Celery application: `celery -A worker worker`, `celery -A worker beat`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings.local")
+app = Celery("coveris")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
