@@ -1,4 +1,4 @@
-"""The web process: for servers that speak WSGI."""
+"""The same product for servers that speak WSGI."""
 
 import os
 
