@@ -1,0 +1,46 @@
+"""What the launcher tells the person who started it."""
+
+import sys
+import time
+from typing import TextIO
+
+SILENCE = 2.5  # seconds after which a wait says that it goes on
+
+
+class Refusal(Exception):
+    """The launcher cannot go on; the message is a sentence for the person, `code` the exit status."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Stopped(BaseException):
+    """Ctrl-C, SIGTERM or SIGHUP arrived: everything is to be stopped in order."""
+
+
+class Console:
+    """Progress lines with the seconds since the start, on `stream`."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream if stream is not None else sys.stdout
+        self.started = time.monotonic()
+        self._last = self.started
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def say(self, text: str = "") -> None:
+        """Print a line as it is."""
+        print(text, file=self.stream, flush=True)
+        self._last = time.monotonic()
+
+    def step(self, text: str) -> None:
+        """Print a line of progress."""
+        self.say(f"{self.elapsed:6.1f} s  {text}")
+
+    def still(self, text: str) -> None:
+        """Print that a wait goes on, unless something was printed just now."""
+        if time.monotonic() - self._last >= SILENCE:
+            self.step(f"... {text}")
