@@ -177,6 +177,7 @@ CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 # History rows are written by database triggers (apps/common/history.py); with the library's own
 # signals on as well, every row would be doubled (system check coveris.E002).
 SIMPLE_HISTORY_ENABLED = False
+SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
 SIMPLE_HISTORY_REVERT_DISABLED = True
 SIMPLE_HISTORY_ENFORCE_HISTORY_MODEL_PERMISSIONS = False
 
@@ -197,6 +198,7 @@ COVERIS_PAGE_SIZE = env.whole("COVERIS_PAGE_SIZE", 25)
 COVERIS_ADMIN_PATH = env.text("COVERIS_ADMIN_PATH", "admin").strip("/")
 COVERIS_FOUR_EYES = env.flag("COVERIS_FOUR_EYES")
 COVERIS_HORIZON_WEEKS = 13
+COVERIS_TODAY = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {
     "version": 1,

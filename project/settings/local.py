@@ -1,5 +1,8 @@
 """A developer's or demonstrator's machine: `./run`. Relaxes what needs HTTPS, never the script policy."""
 
+from datetime import date
+
+from . import environment as env
 from .base import *
 from .base import BASE_DIR, STORAGES
 from .base import SECRET_KEY as _SECRET_KEY
@@ -13,3 +16,7 @@ STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.st
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = BASE_DIR / ".local" / "static"
+
+# A fixed “today”, to look at a worked example on its own day; production has no such switch.
+if _day := env.text("COVERIS_TODAY", ""):
+    COVERIS_TODAY = date.fromisoformat(_day)

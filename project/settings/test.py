@@ -1,5 +1,8 @@
 """The test suite, on real PostgreSQL and Redis."""
 
+from datetime import date
+
+from . import environment as env
 from .base import *
 from .base import BASE_DIR, STORAGES
 
@@ -13,3 +16,6 @@ WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = BASE_DIR / ".local" / "test-static"
 AXES_ENABLED = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 1}
+
+if _day := env.text("COVERIS_TODAY", ""):
+    COVERIS_TODAY = date.fromisoformat(_day)

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class BusinessRulesConfig(AppConfig):
+    name = "apps.business_rules"
+    verbose_name = _("business rules")
+
+    def ready(self) -> None:
+        from . import receivers  # noqa: F401
+
+        # Rules live beside their nouns, in each app's rules.py, and are found the way the admin finds admin.py.
+        autodiscover_modules("rules")

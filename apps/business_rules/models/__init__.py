@@ -1,0 +1,9 @@
+"""The catalogue staff edit, and what the engine found."""
+
+from .business_rule import BusinessRule
+from .evaluation_run import EvaluationRun
+from .rule_override import RuleOverride
+from .rule_violation import RuleViolation
+from .waiver import Waiver
+
+__all__ = ["BusinessRule", "EvaluationRun", "RuleOverride", "RuleViolation", "Waiver"]

@@ -1,0 +1,72 @@
+"""Questions about rules, violations and waivers."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from apps.org.querysets import in_units_of, sees_the_house
+from apps.users.enums import Role
+
+from .enums import UNRESOLVED, ViolationState
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+
+class CatalogueQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User) -> Self:
+        return self.all() if sees_the_house(user) else self.none()
+
+    def editable_by(self, user: User) -> Self:
+        return self.all() if user.is_active and user.role == Role.ADMIN else self.none()
+
+    def in_effect_on(self, day: date) -> Self:
+        return self.filter(
+            Q(effective_from__isnull=True) | Q(effective_from__lte=day),
+            Q(effective_until__isnull=True) | Q(effective_until__gte=day),
+            enabled=True,
+        )
+
+
+class OfVisibleUnits(models.QuerySet[Any]):
+    """Rows that hang on a unit are visible with it."""
+
+    def visible_to(self, user: User) -> Self:
+        return self.filter(in_units_of(user, "org_unit"))
+
+    def editable_by(self, user: User) -> Self:
+        return self.visible_to(user) if user.role == Role.ADMIN else self.none()
+
+
+class OfSubjects(models.QuerySet[Any]):
+    """Rows about a subject (kind and id) are visible with the subject."""
+
+    def visible_to(self, user: User) -> Self:
+        from .subjects import kinds
+
+        if not sees_the_house(user):
+            return self.none()
+        seen = Q(pk__in=[])
+        for kind in kinds():
+            seen |= Q(subject_kind=kind.name, subject_id__in=kind.model.objects.visible_to(user).values("pk"))
+        return self.filter(seen)
+
+    def editable_by(self, user: User) -> Self:
+        return self.visible_to(user)
+
+
+class ViolationQuerySet(OfSubjects):
+    def unresolved(self) -> Self:
+        return self.filter(state__in=UNRESOLVED)
+
+    def open(self) -> Self:
+        return self.filter(state__in=[ViolationState.OPEN, ViolationState.ACKNOWLEDGED])
+
+
+class WaiverQuerySet(OfSubjects):
+    def in_force_on(self, day: date) -> Self:
+        return self.filter(expires_on__gte=day)

@@ -1,0 +1,56 @@
+"""Triggers that leave marks: declared in a model's Meta.triggers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pgtrigger
+
+from apps.common.triggers import StatementTrigger, columns_of
+
+CHANNEL = "coveris_marks"
+
+
+class MarkTrigger(StatementTrigger):
+    """Mark the subjects a statement touched, and ring the relay once the transaction commits.
+
+    `subjects` maps a mark kind to the column that holds the subject's id; an update marks both the old and the new
+    one, and only where a watched column changed (None = any column).
+    """
+
+    def __init__(self, *, subjects: Mapping[str, str], watch: tuple[str, ...] | None = None, **options: Any):
+        self.subjects = subjects
+        self.watch = watch
+        super().__init__(**options)
+
+    def get_func(self, model: Any) -> str:
+        key = model._meta.pk.column
+        branches = []
+        for kind, column in self.subjects.items():
+            if self.verb == "update":
+                watched = columns_of(model, self.watch)
+                new = ", ".join(f'n."{name}"' for name in watched)
+                old = ", ".join(f'o."{name}"' for name in watched)
+                source = f'new_rows n JOIN old_rows o ON o."{key}" = n."{key}" WHERE ({new}) IS DISTINCT FROM ({old})'
+                branches += [f"SELECT '{kind}', {side}.\"{column}\" FROM {source}" for side in ("n", "o")]
+            else:
+                table = "new_rows" if self.verb == "insert" else "old_rows"
+                branches.append(f"SELECT '{kind}', \"{column}\" FROM {table}")
+        union = " UNION ".join(branches)
+        return f"""
+            INSERT INTO "changes_mark" ("kind", "subject_id")
+            SELECT kind, subject FROM ({union}) AS touched (kind, subject) WHERE subject IS NOT NULL;
+            IF FOUND THEN PERFORM pg_notify('{CHANNEL}', ''); END IF;
+            RETURN NULL;
+        """
+
+
+def mark_triggers(*, watch: tuple[str, ...] | None = None, **subjects: str) -> list[pgtrigger.Trigger]:
+    """Return the three triggers, e.g. `mark_triggers(employee="employee_id", watch=("starts_on", "ends_on"))`."""
+    return [
+        MarkTrigger(name=f"mark_{verb}", operation=operation, subjects=subjects, watch=watch)
+        for verb, operation in (
+            ("insert", pgtrigger.Insert),
+            ("update", pgtrigger.Update),
+            ("delete", pgtrigger.Delete),
+        )
+    ]

@@ -1,0 +1,29 @@
+"""Who is doing this, why and through which door, told to the database so that its triggers can sign the history."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+
+KEYS = ("coveris.actor", "coveris.reason", "coveris.origin")
+READ = "SELECT " + ", ".join(f"current_setting('{key}', true)" for key in KEYS)
+WRITE = "SELECT " + ", ".join(f"set_config('{key}', %s, true)" for key in KEYS)
+
+
+@contextmanager
+def acting(actor: Any, reason: str = "", origin: str = "") -> Iterator[None]:
+    """Open a transaction whose writes are signed by the actor (None = the system).
+
+    Nested calls sign their own writes only. An empty origin keeps the outer one. The outer values are written
+    back on success, because a released savepoint keeps inner settings; on error the rollback restores them.
+    """
+    actor_id = str(actor.pk) if actor is not None and getattr(actor, "pk", None) else ""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(READ)
+            outer = [value or "" for value in cursor.fetchone()]
+            cursor.execute(WRITE, [actor_id, reason or outer[1], origin or outer[2]])
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, outer)

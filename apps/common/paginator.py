@@ -1,0 +1,61 @@
+"""Pages of lists that may be very long."""
+
+import json
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db import connections
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+
+COUNTED_EXACTLY = 10_000
+REACHABLE_ROWS = 10_000
+
+
+class CappedPaginator(Paginator[Any]):
+    """Count exactly up to 10,000 rows; beyond, ask the planner and say so (`is_estimate`).
+
+    Pages end at the 10,000th row: OFFSET reads all it skips, so that a far last page costs seconds. Whoever looks
+    for a row further down searches, filters or sorts the other way round.
+    """
+
+    is_estimate = False
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        # An ordering would make the database sort what is only counted.
+        capped = rows.order_by()[: COUNTED_EXACTLY + 1].count()
+        if capped <= COUNTED_EXACTLY:
+            return capped
+        self.is_estimate = True
+        return max(planned_rows(rows), capped)
+
+    @cached_property
+    def num_pages(self) -> int:
+        return min(super().num_pages, max(1, REACHABLE_ROWS // self.per_page))
+
+    @property
+    def has_hidden_pages(self) -> bool:
+        """Say whether rows lie beyond the last page offered."""
+        return self.num_pages * self.per_page < self.count
+
+    @property
+    def shown_count(self) -> int:
+        """Return the count as shown: an estimate to two significant digits, for more would pretend."""
+        if not self.is_estimate:
+            return self.count
+        step = 10 ** max(0, len(str(self.count)) - 2)
+        return round(self.count / step) * step
+
+
+def planned_rows(rows: QuerySet[Any]) -> int:
+    """Return the planner's guess of how many rows a query gives. Reads statistics, never the rows."""
+    sql, params = rows.order_by().values("pk").query.sql_with_params()
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    return int(plan[0]["Plan"]["Plan Rows"])

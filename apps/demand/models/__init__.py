@@ -1,0 +1,8 @@
+"""What positions need, and how far it is covered."""
+
+from .closed_week import ClosedPositionWeek, ClosedUnitWeek
+from .demand_adjustment import DemandAdjustment
+from .position_coverage import PositionCoverage
+from .unit_coverage import UnitCoverage
+
+__all__ = ["ClosedPositionWeek", "ClosedUnitWeek", "DemandAdjustment", "PositionCoverage", "UnitCoverage"]

@@ -1,0 +1,64 @@
+"""How a state machine is written down: its moves, what they need, and what a refused one says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.errors import Reason
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a transition asks for. `kind` is text, date or choice; it becomes a field of the dialog."""
+
+    name: str
+    kind: str
+    label: Any
+    required: bool = True
+    choices: tuple[tuple[str, Any], ...] = ()
+    help: Any = ""
+
+
+REASON = Need("reason", "text", _("reason"))
+
+# A guard looks at the subject and the inputs and returns why not, or None. No database beyond the subject.
+Guard = Callable[[Any, Mapping[str, Any], date], Reason | None]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One transition: from where, to where, what it needs. `system` ones belong to scheduled jobs alone."""
+
+    name: str
+    sources: tuple[str, ...]
+    target: str
+    label: Any
+    needs: tuple[Need, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    system: bool = False
+    ends: bool = False  # takes something away for good: shown in a warning colour
+    gated: bool = False  # commits capacity: the business rules judge it
+    help: Any = ""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The whole machine of one model: states with labels and badge colours, and the moves between them."""
+
+    label: str
+    states: type
+    colours: Mapping[str, str]
+    moves: tuple[Move, ...]
+    by_name: Mapping[str, Move] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {move.name: move for move in self.moves})
+
+    def moves_from(self, state: str) -> list[Move]:
+        """Return the moves that start in a state, system ones included."""
+        return [move for move in self.moves if state in move.sources]

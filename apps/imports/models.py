@@ -1,0 +1,45 @@
+"""Imports as jobs: what came in, what it did, what was refused."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.common.models import Recorded
+
+from .enums import JobState, Mode
+from .querysets import ImportJobQuerySet
+
+
+class ImportJob(Recorded):
+    """One sheet brought in: the file, how it was read, its counts, its refused rows and what it touched."""
+
+    kind = models.CharField(_("kind of sheet"), max_length=32)
+    file_name = models.CharField(_("file"), max_length=255)
+    # The bytes stay in the database until the job is decided: no temporary files, no shared folder.
+    content = models.BinaryField(_("content"), null=True, editable=False)
+    digest = models.CharField(_("fingerprint"), max_length=64, blank=True)
+    options = models.JSONField(_("how it is read"), default=dict, blank=True)
+    mode = models.CharField(_("mode"), max_length=16, choices=Mode, default=Mode.ALL_OR_NOTHING)
+    state = models.CharField(_("state"), max_length=16, choices=JobState, default=JobState.UPLOADED)
+    created = models.PositiveIntegerField(_("created"), default=0)
+    updated = models.PositiveIntegerField(_("updated"), default=0)
+    unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
+    refused = models.PositiveIntegerField(_("refused"), default=0)
+    errors = models.JSONField(_("refused rows"), default=list, blank=True)
+    impact = models.JSONField(_("impact"), default=dict, blank=True)
+    touched = models.JSONField(_("what it touched"), default=dict, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+
+    objects = ImportJobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-id"]
+        default_permissions = ("view", "add", "change")
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.file_name}"

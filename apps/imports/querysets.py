@@ -1,0 +1,24 @@
+"""Questions about imports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+
+from apps.users.enums import Role
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+
+class ImportJobQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User) -> Self:
+        """Return all imports for an ADMIN, one's own for anybody else."""
+        if not user.is_active:
+            return self.none()
+        return self.all() if user.role == Role.ADMIN else self.filter(user_id=user.pk)
+
+    def editable_by(self, user: User) -> Self:
+        """Only who uploaded a file may confirm it."""
+        return self.filter(user_id=user.pk) if user.is_active else self.none()

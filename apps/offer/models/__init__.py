@@ -1,0 +1,6 @@
+"""The hours ledger as stored."""
+
+from .closed_ledger_week import ClosedLedgerWeek
+from .ledger_week import LedgerWeek
+
+__all__ = ["ClosedLedgerWeek", "LedgerWeek"]

@@ -1,0 +1,38 @@
+"""The stored account of an employee for the weeks of the horizon."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.fsm.querysets import OfVisibleEmployees
+
+
+def week_figures() -> ArrayField:
+    """Return an array with one integer a week, in hour-days (apps.common.hours)."""
+    return ArrayField(models.BigIntegerField(), default=list)
+
+
+class LedgerWeek(models.Model):
+    """An employee's pool, assigned and proposed hours, one array element a week from `first_week` (a Monday) on."""
+
+    employee_path = "employee"
+
+    employee = models.OneToOneField(
+        "org.Employee", models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="ledger",
+        verbose_name=_("employee"),
+    )  # fmt: skip
+    first_week = models.DateField(_("first week"))
+    pool = week_figures()
+    assigned = week_figures()
+    proposed = week_figures()
+    computed_at = models.DateTimeField(_("computed"))
+
+    objects = OfVisibleEmployees.as_manager()
+
+    class Meta:
+        verbose_name = _("hours of an employee")
+        verbose_name_plural = _("hours of employees")
+        default_permissions = ("view", "export")
+
+    def __str__(self) -> str:
+        return f"{self.employee_id} {self.first_week}"

@@ -1,0 +1,116 @@
+"""Questions about units, positions and employees; and the scope every other app builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, Subquery
+
+from apps.fsm.employee_fsm import EmployeeStatus
+from apps.users.enums import Role
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+    from .models import OrgUnit
+
+
+def scope_of(user: User) -> int | None:
+    """Return the id of the unit a user's sight is limited to; None = the whole tree. Read on every request."""
+    scope = apps.get_model("org", "UnitScope")
+    return scope.objects.filter(user_id=user.pk).values_list("org_unit_id", flat=True).first()
+
+
+def sees_the_house(user: User) -> bool:
+    """Say whether the user takes part in the back office at all; EMPLOYEE has only the API about oneself."""
+    return bool(user.is_active and user.role != Role.EMPLOYEE)
+
+
+class OrgUnitQuerySet(models.QuerySet["OrgUnit"]):
+    def under(self, unit_id: int) -> Self:
+        """Return the unit and everything below it."""
+        return self.filter(path__contains=[unit_id])
+
+    def visible_to(self, user: User) -> Self:
+        if not sees_the_house(user):
+            return self.none()
+        unit = scope_of(user)
+        return self.all() if unit is None else self.under(unit)
+
+    def editable_by(self, user: User) -> Self:
+        """Structure is the ADMIN's alone."""
+        return self.visible_to(user) if user.role == Role.ADMIN else self.none()
+
+    def offered(self) -> Self:
+        return self.filter(is_active=True)
+
+
+def in_units_of(user: User, path: str) -> Q:
+    """Return the condition that the unit at a lookup path is in the user's scope."""
+    if not sees_the_house(user):
+        return Q(pk__in=[])
+    unit = scope_of(user)
+    return Q() if unit is None else Q(**{f"{path}__path__contains": [unit]})
+
+
+class PositionQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(in_units_of(user, "org_unit"))
+
+    def editable_by(self, user: User) -> Self:
+        return self.visible_to(user)
+
+    def under(self, unit_id: int) -> Self:
+        return self.filter(org_unit__path__contains=[unit_id])
+
+    def open_on(self, day: date) -> Self:
+        return self.filter(
+            Q(opens_on__isnull=True) | Q(opens_on__lte=day), Q(closes_on__isnull=True) | Q(closes_on__gte=day)
+        )
+
+
+class EmployeeQuerySet(models.QuerySet[Any]):
+    def locked(self, pks: Iterable[int]) -> Self:
+        """Return these employees locked for a change, in the house order (docs/locking.md)."""
+        return self.select_for_update(of=("self",), no_key=True).filter(pk__in=list(pks)).order_by("pk")
+
+    def visible_to(self, user: User) -> Self:
+        """Return who has the home unit, or a live assignment, in the user's scope; oneself for an EMPLOYEE."""
+        if not sees_the_house(user):
+            return self.filter(user_id=user.pk) if user.is_active else self.none()
+        unit = scope_of(user)
+        if unit is None:
+            return self.all()
+        assignment = apps.get_model("assignments", "Assignment")
+        working_here = assignment.objects.live().filter(
+            employee=OuterRef("pk"), position__org_unit__path__contains=[unit]
+        )
+        return self.filter(Q(home_unit__path__contains=[unit]) | Exists(working_here))
+
+    def editable_by(self, user: User) -> Self:
+        if not sees_the_house(user):
+            return self.none()
+        return self.filter(in_units_of(user, "home_unit"))
+
+    def giving_hours_now(self) -> Self:
+        return self.filter(status__in=[EmployeeStatus.ACTIVE, EmployeeStatus.NOTICE, EmployeeStatus.ON_LEAVE])
+
+    def on_leave_on(self, day: date) -> Self:
+        """Return who has a leave that covers the day."""
+        leave = apps.get_model("org", "Leave")
+        covering = leave.objects.filter(
+            Q(ends_on__isnull=True) | Q(ends_on__gte=day), employee=OuterRef("pk"), starts_on__lte=day
+        )
+        return self.filter(Exists(covering))
+
+    def with_running_leave(self, day: date) -> Self:
+        """Annotate `running_leave_id`: the leave that covers the day."""
+        leave = apps.get_model("org", "Leave")
+        covering = leave.objects.filter(
+            Q(ends_on__isnull=True) | Q(ends_on__gte=day), employee=OuterRef("pk"), starts_on__lte=day
+        )
+        return self.annotate(running_leave_id=Subquery(covering.values("pk")[:1]))

@@ -1,0 +1,33 @@
+"""The log of tag changes, written by the database so that imports and raw SQL are on it too."""
+
+from typing import Any
+
+from apps.common.triggers import StatementTrigger
+
+FACTS = ("valid_from", "valid_until", "note")
+
+
+def _facts(row: str) -> str:
+    return "jsonb_build_object(" + ", ".join(f"'{name}', {row}.{name}" for name in FACTS) + ")"
+
+
+class TagLogTrigger(StatementTrigger):
+    """Write one tags_tagchangelog row for each tag added, changed or removed by a statement."""
+
+    def get_func(self, model: Any) -> str:
+        same = f"({', '.join(f'n.{f}' for f in FACTS)}) IS NOT DISTINCT FROM ({', '.join(f'o.{f}' for f in FACTS)})"
+        same += " AND n.employee_id = o.employee_id AND n.tag_id = o.tag_id"
+        rows = {
+            "insert": f"SELECT n.employee_id, n.tag_id, 'ADDED', NULL::jsonb, {_facts('n')} FROM new_rows n",
+            "delete": f"SELECT o.employee_id, o.tag_id, 'REMOVED', {_facts('o')}, NULL::jsonb FROM old_rows o",
+            "update": f"SELECT n.employee_id, n.tag_id, 'CHANGED', {_facts('o')}, {_facts('n')} "
+            f"FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE NOT ({same})",
+        }[self.verb]
+        return f"""
+            INSERT INTO tags_tagchangelog (employee_id, tag_id, change, before, after, actor_id, reason, created_at)
+            SELECT x.employee_id, x.tag_id, x.change, x.before, x.after,
+                NULLIF(current_setting('coveris.actor', true), '')::uuid,
+                COALESCE(current_setting('coveris.reason', true), ''), clock_timestamp()
+            FROM ({rows}) AS x (employee_id, tag_id, change, before, after);
+            RETURN NULL;
+        """

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class UsersConfig(AppConfig):
+    name = "apps.users"
+    verbose_name = _("people and access")
+
+    def ready(self) -> None:
+        from . import receivers  # noqa: F401
