@@ -6,8 +6,14 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])  # run as a folder, from wherever the person stands
 
-from project.devstack.console import Refusal, Stopped  # noqa: E402
+from project.devstack.console import STOP_SIGNALS, Refusal, Stopped  # noqa: E402
 from project.devstack.home import Home, environment  # noqa: E402
+from project.devstack.managing import manage  # noqa: E402
+from project.devstack.resetting import reset  # noqa: E402
+from project.devstack.testing import bench, test  # noqa: E402
+from project.devstack.up import up  # noqa: E402
+
+COMMANDS = {"up": up, "manage": manage, "test": test, "bench": bench}
 
 
 def _stop(*_: object) -> None:
@@ -17,19 +23,13 @@ def _stop(*_: object) -> None:
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else ("up", [])
     values = environment()
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for how in STOP_SIGNALS:
         signal.signal(how, _stop)
     try:
         home = Home.from_environment(values).open()
-        if command == "test":
-            from project.devstack.testing import test
-
-            return test(home, rest, values)
-        if command == "bench":
-            from project.devstack.testing import bench
-
-            return bench(home, rest, values)
-        raise Refusal(f"There is no command “{command}”: see ./run --help", 2)
+        if command == "reset":
+            return reset(home, rest)
+        return COMMANDS[command](home, rest, values)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return refusal.code

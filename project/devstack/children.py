@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from project.devstack.home import Account
+from project.devstack.home import Account, run_as
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+LOG_BYTES = 20_000_000
 MARK = "COVERIS_STACK"  # in the environment of every child: the home it belongs to
 
 
-def _tied_to_parent(death_signal: int) -> Callable[[], None] | None:
-    """Return what a child runs before its program so that it gets `death_signal` when we are killed."""
+def tied(death_signal: int = signal.SIGTERM) -> Callable[[], None] | None:
+    """Return the `preexec_fn` of a child that is to get `death_signal` when we are killed (Linux)."""
     if _libc is None:
         return None
     parent = os.getpid()
@@ -45,7 +46,8 @@ def spawn(
 
     Call it from the main thread: the kernel ends the child with the *thread* that started it.
     """
-    identity = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+    if log.exists() and log.stat().st_size > LOG_BYTES // 4:
+        log.replace(log.with_suffix(".log.1"))
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
@@ -56,8 +58,8 @@ def spawn(
             env=env,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=_tied_to_parent(death_signal),
-            **identity,
+            preexec_fn=tied(death_signal),
+            **run_as(account),
         )
     finally:
         os.close(file)

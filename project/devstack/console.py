@@ -1,9 +1,15 @@
 """What the launcher tells the person who started it."""
 
+import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SILENCE = 2.5  # seconds after which a wait says that it goes on
 
 
@@ -17,6 +23,17 @@ class Refusal(Exception):
 
 class Stopped(BaseException):
     """Ctrl-C, SIGTERM or SIGHUP arrived: everything is to be stopped in order."""
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a stop in progress finish, whatever further signals arrive; its own time limits end it."""
+    before = {how: signal.signal(how, lambda *_: None) for how in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for how, handler in before.items():
+            signal.signal(how, handler)
 
 
 class Console:
@@ -33,7 +50,10 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """Print a line as it is."""
-        print(text, file=self.stream, flush=True)
+        try:
+            print(text, file=self.stream, flush=True)
+        except BrokenPipeError:  # whoever read our output has gone; the stack goes on
+            self.stream = Path(os.devnull).open("w")  # noqa: SIM115
         self._last = time.monotonic()
 
     def step(self, text: str) -> None:

@@ -39,6 +39,11 @@ class Account:
     gid: int
 
 
+def run_as(account: Account | None) -> dict[str, Any]:
+    """Return the arguments of `subprocess` that run a program as that account and none of our groups."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
 def server_account() -> Account | None:
     """Return `nobody` for root, whom PostgreSQL refuses to serve; None for everyone else."""
     if os.geteuid() != 0:
@@ -166,11 +171,13 @@ class Home:
         draft.replace(self.state_file)
 
     def read_state(self) -> dict[str, Any]:
-        """Return what the stack wrote, or nothing."""
+        """Return what the stack wrote, or nothing when its process is gone."""
         try:
-            return json.loads(self.state_file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            state: dict[str, Any] = json.loads(self.state_file.read_text())
+            os.kill(state["pid"], 0)
+        except (FileNotFoundError, json.JSONDecodeError, ProcessLookupError):
             return {}
+        return state
 
     def clear_state(self) -> None:
         self.state_file.unlink(missing_ok=True)

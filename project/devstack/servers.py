@@ -16,7 +16,7 @@ from psycopg import sql
 
 from project.devstack.children import end, free_port, spawn, tail
 from project.devstack.console import Refusal
-from project.devstack.home import Home
+from project.devstack.home import Home, run_as
 
 DATABASE = ROLE = "coveris"
 START_SECONDS = 60
@@ -47,12 +47,11 @@ HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes
 
 
 def _runs(binary: Path, home: Home) -> bool:
-    account = home.account
-    identity = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
     try:
-        return subprocess.run([binary, "--version"], cwd="/", capture_output=True, **identity).returncode == 0
+        tried = subprocess.run([binary, "--version"], cwd="/", capture_output=True, **run_as(home.account))
     except OSError:
         return False
+    return tried.returncode == 0
 
 
 def _wheel(package: str) -> Path | None:
@@ -216,8 +215,6 @@ class Postgres(Server):
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         if int(self.release.split(".")[0]) < 17:
             locale = ["--locale=C.UTF-8"]
-        account = self.home.account
-        identity = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
         try:
             done = subprocess.run(
                 [
@@ -229,7 +226,7 @@ class Postgres(Server):
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"},
                 capture_output=True,
                 text=True,
-                **identity,
+                **run_as(self.home.account),
             )
         finally:
             password.unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from project.devstack.console import Console, Refusal, Stopped
+from project.devstack.children import tied
+from project.devstack.console import Console, Refusal, Stopped, uninterrupted
 from project.devstack.home import CHECKOUT, Home, Lock
 from project.devstack.servers import Postgres, Valkey
 
@@ -56,8 +57,9 @@ def private_servers(home: Home, kind: str, *, hasty: bool) -> Iterator[dict[str,
         valkey.start()
         yield {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
     finally:
-        valkey.stop()
-        postgres.stop()
+        with uninterrupted():
+            valkey.stop()
+            postgres.stop()
 
 
 def hermetic(values: dict[str, str]) -> dict[str, str]:
@@ -70,7 +72,7 @@ def hermetic(values: dict[str, str]) -> dict[str, str]:
 
 def in_foreground(argv: list[str], *, env: dict[str, str], cwd: Path | None = None) -> int:
     """Run a program on our terminal and return its status; Ctrl-C is its to answer, SIGTERM reaches it through us."""
-    process = subprocess.Popen(argv, env=env, cwd=cwd)
+    process = subprocess.Popen(argv, env=env, cwd=cwd, preexec_fn=tied())
     # A Python handler, not SIG_IGN: an ignored signal would stay ignored in the child.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

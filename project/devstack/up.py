@@ -1,0 +1,173 @@
+"""`./run up`: everything up, an address, and the moment it is ready."""
+
+import argparse
+import http.client
+import math
+import subprocess
+import sys
+import time
+
+from project.devstack.children import MARK, port_is_free, tied
+from project.devstack.console import Console, Refusal, Stopped
+from project.devstack.home import CHECKOUT, Home, Lock
+from project.devstack.processes import STACK, WEB
+from project.devstack.stack import Stack
+from project.devstack.supervisor import Program
+
+PORT = 8000
+PROBE_SECONDS = 60
+
+
+def up(home: Home, arguments: list[str], values: dict[str, str]) -> int:
+    """Bring the stack up and keep it up until a signal arrives."""
+    parser = argparse.ArgumentParser(prog="./run up", description=up.__doc__)
+    parser.add_argument("--empty", action="store_true", help="leave the demo clinic out of an empty database")
+    options = parser.parse_args(arguments)
+    console = Console()
+    port, fixed = choose_port(values)
+    lock = _take_over(home, console)
+    console.step(f"Coveris starts; its local data is in {home.path}")
+    stack = Stack(home, values, console)
+    try:
+        home.write_state(kind="up", address=_address(port))
+        _run(stack, port, fixed, ["--empty"] if options.empty else [])
+    except Stopped:
+        console.say()
+        console.step("stopping")
+        return 0
+    finally:
+        _finish(stack, lock)
+    return 0
+
+
+def choose_port(values: dict[str, str]) -> tuple[int, bool]:
+    """Return the web's port and whether the person asked for it; the next free one if nobody did."""
+    wish = values.get("COVERIS_PORT")
+    if wish is None:
+        for port in range(PORT, PORT + 100):
+            if port_is_free(port):
+                return port, False
+        raise Refusal(f"No port from {PORT} to {PORT + 99} is free: choose one with COVERIS_PORT.")
+    if not wish.isascii() or not wish.isdigit() or not 1 <= int(wish) <= 65535:
+        raise Refusal(f"COVERIS_PORT must be a port number from 1 to 65535, not “{wish}”.", 2)
+    if not port_is_free(int(wish)):
+        raise Refusal(f"Port {wish} (COVERIS_PORT) is taken by another program: stop that one or choose another port.")
+    return int(wish), True
+
+
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}/"
+
+
+def _take_over(home: Home, console: Console) -> Lock:
+    """Take the home for this stack; refuse beside a running one, wait for a command that is using it."""
+    lock = home.lock("stack")
+    while not lock.take():
+        state = home.read_state()
+        if state.get("kind") == "up" and not state.get("stopping"):
+            raise Refusal(
+                f"Coveris is already running for {home.path} at {state['address']} (process {state['pid']}). "
+                "Stop that one first, or give this one a COVERIS_HOME of its own."
+            )
+        console.still("waiting for the stack or command that is using this folder to end")
+        time.sleep(0.2)
+    return lock
+
+
+def _finish(stack: Stack, lock: Lock) -> None:
+    try:
+        stack.home.write_state(kind="up", stopping=True)
+        stack.stop()
+    finally:
+        stack.home.clear_state()
+        lock.release()
+    stack.console.step("stopped")
+
+
+def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
+    home, console, supervisor = stack.home, stack.console, stack.supervisor
+    stack.start_servers()
+    people = stack.prepare("--people", *options)
+
+    def move_web(program: Program) -> bool:
+        """Give the web the next port when another stack took its own between our look and its start."""
+        if program.name != WEB.name or fixed or port_is_free(program.port):
+            return False
+        program.port, _ = choose_port({})
+        return True
+
+    supervisor.on_early_death = move_web
+    programs = {process.name: supervisor.launch(process, stack.env, port) for process in STACK}
+    web = programs[WEB.name]
+    console.step("web, relay, workers and beat are starting")
+    facts = {"kind": "up", "env": stack.env, "prepared": True}
+    home.write_state(**facts, address=_address(web.port))
+    _wait_until_ready(stack, web)
+    home.write_state(**facts, address=_address(web.port), ready=True)
+    console.say()
+    console.say(f"Coveris is at {_address(web.port)}")
+    if people.strip():
+        console.say()
+        console.say("Demo people (role, e-mail, password):")
+        for line in people.strip().splitlines():
+            console.say(f"  {line}")
+    console.say()
+    console.say(f"ready in {math.ceil(console.elapsed)} s")
+    console.say(f"Ctrl-C stops everything; the logs are in {home.logs}")
+    while True:
+        supervisor.tick()
+        time.sleep(0.25)
+
+
+def _wait_until_ready(stack: Stack, web: Program) -> None:
+    """Wait until the web answers and one recompute has gone through relay, broker and worker."""
+    answered = probed = False
+    probe = None
+    log = stack.home.logs / "probe.log"
+    argv = [sys.executable, str(CHECKOUT / "manage.py"), "probe_recompute", "--timeout", str(PROBE_SECONDS)]
+    try:
+        while not (answered and probed):
+            stack.supervisor.tick()
+            if not answered and web_answers(web.port):
+                answered = True
+                stack.console.step("the web answers")
+            if not probed and probe is None:
+                with log.open("ab") as file:
+                    probe = subprocess.Popen(
+                        argv,
+                        env=stack.env | {MARK: str(stack.home.path)},
+                        cwd=CHECKOUT,
+                        stdin=subprocess.DEVNULL,
+                        stdout=file,
+                        stderr=file,
+                        preexec_fn=tied(),
+                    )
+            elif not probed and probe is not None and probe.poll() is not None:
+                probed = probe.returncode == 0
+                stack.console.step(
+                    "a recompute went through relay, broker and worker"
+                    if probed
+                    else f"no recompute went through yet; trying again (logs: {log}, worker.log, relay.log)"
+                )
+                probe = None
+                if not probed:
+                    time.sleep(1)
+            missing = [word for word, done in (("the web", answered), ("a first recompute", probed)) if not done]
+            stack.console.still(f"waiting for {' and '.join(missing)}")
+            time.sleep(0.1)
+    finally:
+        if probe is not None:
+            probe.terminate()
+            probe.wait()
+
+
+def web_answers(port: int) -> bool:
+    """Return whether the web says that it and its database are well."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api/health/", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
