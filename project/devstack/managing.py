@@ -58,6 +58,7 @@ def _with_own_stack(
     stack = Stack(home, values, console)
     home.write_state(kind="command")
     try:
+        stack.clear()
         stack.start_servers()
         bare = arguments[0] in UNPREPARED
         if not bare:

@@ -23,10 +23,13 @@ class Stack:
         self.supervisor = Supervisor(home, console)
         self.env = child_environment(home, values)
 
-    def start_servers(self) -> None:
-        """Start the servers that the environment does not name."""
+    def clear(self) -> None:
+        """End what a killed run of this home left behind, if anything."""
         if end_leftovers(self.home.path):
             self.console.step("ended processes that an earlier run of this folder had left behind")
+
+    def start_servers(self) -> None:
+        """Start the servers that the environment does not name."""
         if "DATABASE_URL" in self.env or "POSTGRES_HOST" in self.env:
             self.console.step("PostgreSQL: the one named by the environment")
         else:

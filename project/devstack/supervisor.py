@@ -20,6 +20,7 @@ SETTLED_SECONDS = 10.0  # a child that lived this long once is restarted for eve
 EARLY_DEATHS = 3
 SHOWN_LINES = 40  # of errors on the terminal in 10 s; the logs have all
 _ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback ")
+_FRAME = re.compile(r"^(\s|Traceback |During handling of|The above exception)")
 _RECORD = re.compile(r"^(\[?\d{4}-\d\d-\d\d[ T]|(DEBUG|INFO|WARNING):)")
 
 
@@ -42,7 +43,7 @@ class Program:
 
 
 class LogWatch:
-    """Yields the errors that were added to a log, whole tracebacks, and keeps the file from growing for ever."""
+    """Finds the errors that were added to a log, and keeps the file from growing for ever."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,6 +51,7 @@ class LogWatch:
         self._inside = False
 
     def errors(self) -> list[str]:
+        """Return the new lines that name an error; the frames of a traceback stay in the log."""
         try:
             size = self.path.stat().st_size
         except FileNotFoundError:
@@ -65,11 +67,9 @@ class LogWatch:
         self._offset += len(whole)
         found = []
         for line in whole.decode(errors="replace").splitlines():
-            if _ERROR.search(line):
-                self._inside = True
-            elif _RECORD.match(line):
-                self._inside = False
-            if self._inside and line.strip():
+            if _ERROR.search(line) or _RECORD.match(line):
+                self._inside = bool(_ERROR.search(line))
+            if self._inside and line.strip() and not _FRAME.match(line):
                 found.append(line)
         if size > LOG_BYTES and self._offset >= size:
             shutil.copyfile(self.path, self.path.with_suffix(".log.1"))

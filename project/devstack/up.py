@@ -24,11 +24,13 @@ def up(home: Home, arguments: list[str], values: dict[str, str]) -> int:
     parser.add_argument("--empty", action="store_true", help="leave the demo clinic out of an empty database")
     options = parser.parse_args(arguments)
     console = Console()
-    port, fixed = choose_port(values)
     lock = _take_over(home, console)
-    console.step(f"Coveris starts; its local data is in {home.path}")
     stack = Stack(home, values, console)
     try:
+        home.write_state(kind="up")
+        console.step(f"Coveris starts; its local data is in {home.path}")
+        stack.clear()
+        port, fixed = choose_port(values)
         home.write_state(kind="up", address=_address(port))
         _run(stack, port, fixed, ["--empty"] if options.empty else [])
     except Stopped:
@@ -66,7 +68,8 @@ def _take_over(home: Home, console: Console) -> Lock:
         state = home.read_state()
         if state.get("kind") == "up" and not state.get("stopping"):
             raise Refusal(
-                f"Coveris is already running for {home.path} at {state['address']} (process {state['pid']}). "
+                f"Coveris is already running for {home.path} (process {state['pid']}), "
+                f"at {state.get('address', 'an address it has yet to choose')}. "
                 "Stop that one first, or give this one a COVERIS_HOME of its own."
             )
         console.still("waiting for the stack or command that is using this folder to end")
