@@ -16,8 +16,6 @@ from apps.users.enums import Role
 if TYPE_CHECKING:
     from apps.users.models import User
 
-    from .models import OrgUnit
-
 
 def scope_of(user: User) -> int | None:
     """Return the id of the unit a user's sight is limited to; None = the whole tree. Read on every request."""

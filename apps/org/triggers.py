@@ -30,7 +30,8 @@ class TreeTrigger(StatementTrigger):
                     )
                     SELECT 1 FROM up WHERE up.parent_id = ANY (up.seen)
                 ) THEN
-                    RAISE EXCEPTION 'org_unit_no_cycle' USING ERRCODE = 'check_violation', CONSTRAINT = 'org_unit_no_cycle';
+                    RAISE EXCEPTION 'org_unit_no_cycle'
+                        USING ERRCODE = 'check_violation', CONSTRAINT = 'org_unit_no_cycle';
                 END IF;
                 WITH RECURSIVE up AS (
                     SELECT t.id AS start, u.parent_id, ARRAY[t.id] AS path

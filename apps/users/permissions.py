@@ -65,19 +65,19 @@ ADMINISTERED = (
 
 # What each role adds to the one below it: model label → verbs.
 ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
-    Role.VIEWER: {label: READ for label in PEOPLE_READ},
+    Role.VIEWER: dict.fromkeys(PEOPLE_READ, READ),
     Role.SUPERVISOR: {
         "assignments.assignment": ("add",),
         "business_rules.ruleviolation": ("change",),
         "business_rules.waiver": ("add",),
     },
     Role.MANAGER: {
-        **{label: EDIT for label in MANAGED},
+        **dict.fromkeys(MANAGED, EDIT),
         "assignments.assignment": ("change", "import"),
         "business_rules.waiver": ("change", "delete"),
         "imports.importjob": ("view", "add", "change"),
     },
-    Role.ADMIN: {label: (*READ, *EDIT) for label in ADMINISTERED},
+    Role.ADMIN: dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
 }
 LADDER = (Role.VIEWER, Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 

@@ -18,7 +18,7 @@ from ..triggers import TreeTrigger
 
 
 class OrgUnit(Recorded):
-    """A clinic, department, service or unit. `path` holds the ids from the root to the unit itself; triggers keep it."""
+    """A clinic, department, service or unit. `path` has the ids from the root to the unit itself; triggers keep it."""
 
     code = models.CharField(_("code"), max_length=40, unique=True)
     name = models.CharField(_("name"), max_length=200)

@@ -1,0 +1,113 @@
+"""What can be done to assignments, their status aside (apps.fsm.services)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from apps.common.acting import acting
+from apps.common.clock import today
+from apps.common.errors import Reason, Refusal
+from apps.common.saving import save_rows, within_scope
+from apps.fsm.services import Order, apply_transitions
+from apps.org.models import Employee, Position
+
+from .assignment_fsm import AssignmentStatus
+from .models import Assignment
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+# What people may change about an assignment; employee and position make another assignment.
+CHANGEABLE = ("effective_hours", "is_reinforcement", "starts_on", "ends_on", "expires_on")
+
+
+def propose_assignment(
+    *,
+    employee: Employee,
+    position: Position,
+    hours: Decimal,
+    starts_on: date,
+    actor: User | None,
+    ends_on: date | None = None,
+    expires_on: date | None = None,
+    is_reinforcement: bool = False,
+    reason: str = "",
+    confirmed: bool = False,
+) -> Assignment:
+    """Propose that an employee gives hours to a position; judged by the rules as if it were accepted."""
+    assignment = Assignment(
+        employee=employee,
+        position=position,
+        effective_hours=hours,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        expires_on=expires_on,
+        is_reinforcement=is_reinforcement,
+    )
+    return save_assignments(assignments=[assignment], actor=actor, reason=reason, confirmed=confirmed)[0]
+
+
+def change_assignment(
+    *, assignment: Assignment, actor: User | None, reason: str = "", confirmed: bool = False
+) -> Assignment:
+    """Save changed hours or dates of an assignment that is not closed."""
+    return save_assignments(assignments=[assignment], actor=actor, reason=reason, confirmed=confirmed)[0]
+
+
+def save_assignments(
+    *, assignments: Sequence[Assignment], actor: User | None, reason: str = "", confirmed: bool = False
+) -> list[Assignment]:
+    """Propose (rows without a key) or change assignments in the actor's scope, all of them or none.
+
+    The employees are locked first, so that the sum the rules look at cannot move meanwhile.
+    """
+    with acting(actor, reason):
+        len(Employee.objects.locked({row.employee_id for row in assignments}).values_list("pk"))
+        _refuse_closed(assignments)
+        _refuse_unseen_employees(assignments, actor)
+        for row in assignments:
+            if row.pk is None and actor is not None:
+                row.created_by_id = actor.pk
+        with within_scope(Assignment, assignments, actor):
+            save_rows(Assignment, assignments, leave=["employee", "position", "created_by", "accepted_at", "voided"])
+    return list(assignments)
+
+
+def expire_proposals(*, actor: User | None) -> int:
+    """Close the proposals past their expiry; the daily job."""
+    due = Assignment.objects.expired_by(today()).values_list("pk", flat=True)
+    return len(apply_transitions(Assignment, "expire", [Order(pk) for pk in due], actor=actor))
+
+
+def close_ended(*, actor: User | None) -> int:
+    """Close the assignments whose last day is gone by, on that day; the daily job."""
+    reason = str(_("its last day is over"))
+    due = Assignment.objects.ended_before(today()).values_list("pk", "ends_on")
+    orders = [Order(pk, reason, {"ends_on": ends_on}) for pk, ends_on in due]
+    return len(apply_transitions(Assignment, "close", orders, actor=actor))
+
+
+def _refuse_closed(assignments: Sequence[Assignment]) -> None:
+    pks = [row.pk for row in assignments if row.pk is not None]
+    closed = Assignment.objects.filter(pk__in=pks, status=AssignmentStatus.CLOSED).select_related(
+        "employee", "position"
+    )
+    if reasons := [
+        Reason(_("%(what)s is closed: its days and hours stay as they are.") % {"what": row}, code="closed", fixable=80)
+        for row in closed[:20]
+    ]:
+        raise Refusal(reasons)
+
+
+def _refuse_unseen_employees(assignments: Sequence[Assignment], actor: User | None) -> None:
+    if actor is None:
+        return
+    wanted = {row.employee_id for row in assignments if row.pk is None}
+    if wanted and Employee.objects.visible_to(actor).filter(pk__in=wanted).count() != len(wanted):
+        raise Refusal(Reason(_("There is no such employee in your part of the organisation."), field="employee",
+                             code="out_of_scope"))  # fmt: skip

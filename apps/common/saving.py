@@ -1,0 +1,137 @@
+"""How services write rows: many at once, within the actor's scope, with the database's no told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from .errors import Reason, Refusal
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+BATCH = 2_000
+
+
+@contextmanager
+def in_words(*tables: type[models.Model]) -> Iterator[None]:
+    """Turn a broken database constraint of these models into a Refusal with the constraint's own sentence."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if (refusal := refusal_of(error, tables)) is None:
+            raise
+        raise refusal from error
+
+
+def refusal_of(error: IntegrityError, tables: Sequence[type[models.Model]]) -> Refusal | None:
+    """Return what a broken constraint means for people; None for one that says nothing about these models."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None) or ""
+    for model in tables:
+        for constraint in model._meta.constraints:
+            if constraint.name == name:
+                return Refusal(Reason(str(constraint.get_violation_error_message()), code=name, fixable=10))
+        if name.startswith(model._meta.db_table):
+            for field in model._meta.concrete_fields:
+                if field.unique and not field.primary_key and f"_{field.column}_" in name:
+                    return Refusal(
+                        Reason(
+                            _("There is already a %(noun)s with this %(field)s.")
+                            % {"noun": model._meta.verbose_name, "field": field.verbose_name},
+                            code="taken",
+                            field=field.name,
+                            fixable=5,
+                        )
+                    )
+            if getattr(diagnosis, "sqlstate", "") == "23503":
+                return Refusal(Reason(_("The record is still in use by others."), code="in_use"))
+    if name == "org_unit_no_cycle":
+        return Refusal(
+            Reason(_("A unit cannot be part of itself or of a unit below it."), code=name, field="parent", fixable=10)
+        )
+    return None
+
+
+@contextmanager
+def within_scope(model: Any, rows: Sequence[Any], actor: User | None) -> Iterator[None]:
+    """Refuse unless the actor may edit all the rows as they were and as they are after the block.
+
+    Asked again after the save, inside the transaction: a forged reference cannot move a row in or out of a scope.
+    """
+    refuse_outside(model, [row for row in rows if row.pk is not None], actor)
+    yield
+    refuse_outside(model, rows, actor)
+
+
+def refuse_outside(model: Any, rows: Sequence[Any], actor: User | None) -> None:
+    """Refuse unless the actor may edit all these stored rows; the system may."""
+    pks = [row.pk for row in rows]
+    if actor is not None and pks and model.objects.editable_by(actor).filter(pk__in=pks).count() != len(set(pks)):
+        raise Refusal(
+            Reason(
+                _("This is outside the part of the organisation you may edit, or no longer exists."),
+                code="out_of_scope",
+                fixable=90,
+            )
+        )
+
+
+def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> None:
+    """Insert the rows without a key and update the others, each kind in one statement a batch.
+
+    Field values are checked first and come back as a Refusal that names the field; `leave` are fields that are never
+    written here (a protected status).
+    """
+    leave = [*leave, *(field.name for field in model._meta.concrete_fields if getattr(field, "protected", False))]
+    for row in rows:
+        _check_values(model, row)
+    new = [row for row in rows if row.pk is None]
+    old = [row for row in rows if row.pk is not None]
+    with in_words(model):
+        if new:
+            model._base_manager.bulk_create(new, batch_size=BATCH)
+        if old:
+            moment = timezone.now()
+            for row in old:
+                row.updated_at = moment
+            written = [
+                field.name
+                for field in model._meta.concrete_fields
+                if not field.primary_key
+                and field.name not in leave
+                and field.name != "created_at"
+                and not is_path(field)
+            ]
+            model._base_manager.bulk_update(old, written, batch_size=BATCH)
+
+
+def is_path(field: models.Field) -> bool:
+    """Say whether triggers alone keep the field."""
+    return field.name == "path"
+
+
+def _check_values(model: Any, row: Any) -> None:
+    exclude = {
+        field.name
+        for field in model._meta.concrete_fields
+        if field.is_relation or getattr(field, "protected", False) or is_path(field)
+    }
+    try:
+        row.clean_fields(exclude=exclude)
+        row.clean()
+    except ValidationError as error:
+        raise Refusal(
+            [
+                Reason(message, code="invalid", field=name, fixable=5)
+                for name, messages in error.message_dict.items()
+                for message in messages
+            ]
+        ) from error
