@@ -41,8 +41,10 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream if stream is not None else sys.stdout
-        self.started = time.monotonic()
-        self._last = self.started
+        # Counted from the shell part, which may have prepared the Python environment first.
+        before = time.time() - float(os.environ.get("COVERIS_BEGUN") or time.time())
+        self._last = time.monotonic()
+        self.started = self._last - (before if 1 <= before < 3600 else 0)
 
     @property
     def elapsed(self) -> float:
