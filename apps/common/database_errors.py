@@ -1,5 +1,7 @@
 """What the database refused, in the words of the constraint that refused it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from django.apps import apps
@@ -62,7 +64,7 @@ def _only_field(constraint: BaseConstraint) -> str:
 
 
 def _unique_column(name: str, table: str) -> Reason | None:
-    # PostgreSQL names the constraint of a unique column `table_column_key`, Django's own index `table_column_hash_uniq`.
+    # A unique column's constraint is `table_column_key` for PostgreSQL and `table_column_hash_uniq` for Django.
     for model in apps.get_models():
         if model._meta.db_table != table:
             continue

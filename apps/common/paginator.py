@@ -12,7 +12,7 @@ COUNTED_EXACTLY = 10_000
 REACHABLE_ROWS = 10_000
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(Paginator):
     """Count exactly up to 10,000 rows; beyond, ask the planner and say so (`is_estimate`).
 
     Pages end at the 10,000th row: OFFSET reads all it skips, so that a far last page costs seconds. Whoever looks

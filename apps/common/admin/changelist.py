@@ -20,16 +20,20 @@ class CappedChangeList(ChangeList):
         return super().get_ordering_field(field_name)
 
     def get_results(self, request: HttpRequest) -> None:
+        """Fill what the theme's templates read; Django's own counts twice and refuses a page beyond the last."""
         paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
-        if not self.show_all:
-            self.page_num = min(max(1, self.page_num), max(1, paginator.num_pages))
-        # The same paginator again, for its count has just been asked.
-        give = self.model_admin.get_paginator
-        self.model_admin.get_paginator = lambda *args, **kwargs: paginator
-        try:
-            super().get_results(request)
-        finally:
-            self.model_admin.get_paginator = give
+        self.paginator = paginator
+        self.result_count = paginator.count
+        self.show_full_result_count = False
+        self.full_result_count = None
+        self.show_admin_actions = True
+        self.can_show_all = self.result_count <= self.list_max_show_all
+        self.multi_page = self.result_count > self.list_per_page
+        self.page_num = min(max(1, self.page_num), paginator.num_pages)
+        if not self.multi_page or (self.show_all and self.can_show_all):
+            self.result_list = self.queryset._clone()
+        else:
+            self.result_list = paginator.page(self.page_num).object_list
 
 
 def first_columns(model: type[models.Model]) -> set[str]:

@@ -1,10 +1,13 @@
 """Which records a person meets on a screen, and which of them may be changed there."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import helpers
 from django.contrib.auth import get_permission_codename
 from django.core import checks
+from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest
 
@@ -34,13 +37,13 @@ class Scoped(Screen):
 
     def may_edit(self, request: HttpRequest, obj: Model) -> bool:
         """Say whether the person may change this one record; asked once a request."""
-        if not self.scoped:
+        rows = type(obj)._default_manager.all()
+        if not self.scoped or not hasattr(rows, "editable_by"):
             return True
         known = request.__dict__.setdefault("_coveris_editable", {})
         key = (obj._meta.label, obj.pk)
         if key not in known:
-            rows = type(obj)._default_manager.editable_by(request.user)  # type: ignore[attr-defined]
-            known[key] = rows.filter(pk=obj.pk).exists()
+            known[key] = rows.editable_by(request.user).filter(pk=obj.pk).exists()
         return bool(known[key])
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -83,13 +86,14 @@ class Scoped(Screen):
         return named
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """Refuse a forged selection that names rows outside the list, instead of quietly leaving them out."""
+        """Refuse a forged selection that names rows out of scope, instead of quietly leaving them out."""
         selected = set(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
-        across = request.POST.get("select_across") not in (None, "", "0", "false")
-        if not across and selected:
-            found = {str(pk) for pk in queryset.filter(pk__in=selected).values_list("pk", flat=True)}
-            if selected - found:
-                raise Http404
+        try:
+            found = self.get_queryset(request).filter(pk__in=selected).order_by().count()
+        except (ValueError, ValidationError):
+            raise Http404 from None
+        if found != len(selected):
+            raise Http404
         return super().response_action(request, queryset)
 
     def check(self, **kwargs: Any) -> list[Any]:

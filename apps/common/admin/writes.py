@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, connections, router, transaction
@@ -69,7 +70,7 @@ class ServiceWrites(Screen):
     ) -> HttpResponse:
         context = dict(extra_context or {})
         if request.method != "POST":
-            if object_id is not None and (obj := self.get_object(request, _plain(object_id))) is not None:
+            if object_id is not None and (obj := self.get_object(request, unquote(object_id))) is not None:
                 context["seen_version"] = version_of(obj)
             return super().changeform_view(request, object_id, form_url, context)
         request._coveris_confirmed = False  # type: ignore[attr-defined]
@@ -85,7 +86,7 @@ class ServiceWrites(Screen):
         """Return the response, or the refusal after everything was rolled back."""
         try:
             with transaction.atomic(using=router.db_for_write(self.model)):
-                context["seen_version"] = request.POST.get(SEEN, "")
+                context["seen_version"] = self._seen(request, object_id)
                 return super().changeform_view(request, object_id, form_url, context)
         except Refusal as refusal:
             return refusal
@@ -98,6 +99,16 @@ class ServiceWrites(Screen):
             if reason is None:
                 raise
             return Refusal(reason)
+
+    def _seen(self, request: HttpRequest, object_id: str | None) -> str:
+        """Return the version the form was filled in on; for a form that does not say, the one of this moment."""
+        if object_id is None:
+            return ""
+        if SEEN not in request.POST:
+            obj = self.get_object(request, unquote(object_id))
+            request.POST = request.POST.copy()  # type: ignore[assignment]
+            request.POST[SEEN] = version_of(obj) if obj is not None else ""
+        return request.POST[SEEN]
 
     def _show(
         self, request: HttpRequest, refusal: Refusal, object_id: str | None, form_url: str, context: dict[str, Any]
@@ -115,30 +126,21 @@ class ServiceWrites(Screen):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         refusal: Refusal | None = getattr(request, "_coveris_refusal", None)
-        if refusal is None:
-            return form
-
-        def _post_clean(self: Any) -> None:
-            super(refused, self)._post_clean()
-            for reason in refusal.reasons:
-                field = reason.field if reason.field in self.fields else None
-                self.add_error(field, ValidationError(str(reason.message), code=reason.code))
-
-        refused = type(form.__name__, (form,), {"_post_clean": _post_clean})
-        return refused
+        return form if refusal is None else _refused(form, refusal)
 
     def save_model(self, request: HttpRequest, obj: Any, form: BaseModelForm[Any], change: bool) -> None:
         if change:
             self.lock(request, obj)
-            seen = request.POST.get(SEEN)
-            if seen and seen != version_of(obj):
+            if (seen := request.POST.get(SEEN, "")) != version_of(obj):
                 raise Conflict(obj, seen, form)
         saved = self.perform_save(request, obj, form, change)
         if saved is not None and saved is not obj:
             obj.__dict__.update(saved.__dict__)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
+        # Without form.save_m2m(), which would write beside the services.
+        for formset in formsets:
+            self.save_formset(request, form, formset, change)
         # Deferred foreign keys would otherwise be checked at commit, too late to show the form again.
         connections[router.db_for_write(self.model)].check_constraints()
 
@@ -149,6 +151,7 @@ class ServiceWrites(Screen):
                 if row.instance.pk is not None:
                     inline.perform_delete(request, row.instance)
             elif row.has_changed():
+                setattr(row.instance, formset.fk.name, form.instance)
                 saved = inline.perform_save(request, row.instance, row, row.instance.pk is not None)
                 if saved is not None and saved is not row.instance:
                     row.instance.__dict__.update(saved.__dict__)
@@ -241,10 +244,23 @@ class ServiceWrites(Screen):
     writes_through_services = True
 
 
-def _plain(object_id: str) -> str:
-    from django.contrib.admin.utils import unquote
+def _refused(form: Any, refusal: Refusal) -> Any:
+    """Return the form class that finds the refusal when it is validated."""
 
-    return unquote(object_id)
+    class Refused(form):  # type: ignore[misc]
+        def _post_clean(self) -> None:
+            super()._post_clean()
+            if isinstance(refusal, ConfirmationNeeded):
+                return
+            for reason in refusal.reasons:
+                field = reason.field if reason.field in self.fields else None
+                self.add_error(field, ValidationError(str(reason.message), code=reason.code))
+
+        def is_valid(self) -> bool:
+            return False
+
+    Refused.__name__ = form.__name__
+    return Refused
 
 
 def _digest(refusal: Refusal) -> str:

@@ -1,0 +1,111 @@
+"""The sidebar: the product's rooms in the words of the people who work in them.
+
+A line appears when its model has a screen and the person may see it; a group without lines does not appear.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+
+class Line(NamedTuple):
+    """One entry: a model's list, or a named page of the admin. Without a title it is called as its model."""
+
+    icon: str
+    model: str = ""
+    page: str = ""
+    title: Any = ""
+    permission: str = ""
+
+
+MENU: list[tuple[Any, list[Line]]] = [
+    (None, [Line("dashboard", page="index", title=_("Overview"))]),
+    (
+        _("Structure"),
+        [
+            Line("account_tree", "org.orgunit"),
+            Line("work", "org.position"),
+            Line("tune", "demand.demandadjustment"),
+        ],
+    ),
+    (
+        _("People"),
+        [
+            Line("badge", "org.employee"),
+            Line("beach_access", "org.leave"),
+            Line("verified", "tags.employeetag"),
+            Line("sell", "tags.tagcatalog"),
+        ],
+    ),
+    (
+        _("Coverage"),
+        [
+            Line("assignment_ind", "assignments.assignment"),
+            Line("grid_view", "demand.unitcoverage"),
+            Line("view_week", "demand.positioncoverage"),
+            Line("account_balance_wallet", "offer.ledgerweek"),
+        ],
+    ),
+    (
+        _("Rules"),
+        [
+            Line("report", "business_rules.ruleviolation"),
+            Line("gavel", "business_rules.businessrule"),
+            Line("verified_user", "business_rules.waiver"),
+            Line("play_circle", "business_rules.evaluationrun"),
+        ],
+    ),
+    (
+        _("Sheets and records"),
+        [
+            Line("upload_file", "imports.importjob"),
+            Line("history", "audit_log.auditentry"),
+        ],
+    ),
+    (
+        _("Administration"),
+        [
+            Line("group", "users.user"),
+            Line("policy", "org.unitscope"),
+            Line("schedule", "django_celery_beat.periodictask"),
+            Line("sync_problem", "changes.deadletter"),
+        ],
+    ),
+]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar of this person."""
+    groups = []
+    for title, lines in MENU:
+        items = [item for line in lines if (item := _item(line, request)) is not None]
+        if items:
+            groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
+    return groups
+
+
+def _item(line: Line, request: HttpRequest) -> dict[str, Any] | None:
+    if line.page:
+        if line.permission and not request.user.has_perm(line.permission):
+            return None
+        return {"title": line.title, "icon": line.icon, "link": reverse(f"admin:{line.page}")}
+    try:
+        model = apps.get_model(line.model)
+    except LookupError:
+        return None
+    screen = admin.site._registry.get(model)
+    if screen is None or not screen.has_view_or_change_permission(request):
+        return None
+    opts = model._meta
+    return {
+        "title": line.title or capfirst(str(opts.verbose_name_plural)),
+        "icon": line.icon,
+        "link": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
+    }
