@@ -96,7 +96,7 @@ class Stack:
                         self.console.step(line.removeprefix(b"prepare: ").decode(errors="replace"))
         file.flush()  # type: ignore[attr-defined]
         if process.wait():
-            raise Refusal(f"The database could not be prepared. The end of {log}:\n{tail(log, 25)}")
+            raise Refusal(_why(log))
         return output.decode(errors="replace")
 
     def wait_for_figures(self, seconds: float = 60) -> None:
@@ -124,6 +124,15 @@ class Stack:
     def stop(self) -> None:
         with uninterrupted():
             self.supervisor.stop()
+
+
+def _why(log: Path) -> str:
+    """Return the sentence a failed preparation ended with, or the end of its log when it is no sentence for people."""
+    last = next((line for line in reversed(log.read_text(errors="replace").splitlines()) if line.strip()), "")
+    for kind in ("CommandError: ", "django.core.exceptions.ImproperlyConfigured: "):
+        if last.startswith(kind):
+            return f"{last.removeprefix(kind)} (all of it: {log})"
+    return f"The database could not be prepared. The end of {log}:\n{tail(log, 25)}"
 
 
 def child_environment(home: Home, values: dict[str, str]) -> dict[str, str]:
