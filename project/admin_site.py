@@ -12,6 +12,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import quote
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
@@ -22,6 +23,10 @@ from django.views.i18n import set_language
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from apps.common.admin import BaseAdmin
+from project.menu import navigation
+
+OUR_PACKAGES = frozenset({"apps", "project", "worker", "tests"})
 FOUND_PER_MODEL = 8
 SHORTEST_TERM = 2
 
@@ -71,6 +76,23 @@ class CoverisAdminSite(UnfoldAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | {"languages_action": reverse(f"{self.name}:language")}
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return [
+            {**group, "items": self._get_navigation_items(request, group["items"])}
+            for group in navigation(request, self)
+        ]
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Take only screens built on BaseAdmin.
+
+        Those that installed packages bring know no scope and no service; where one is wanted, it is rewritten on
+        BaseAdmin. One of ours without it is a mistake.
+        """
+        if admin_class is not None and issubclass(admin_class, BaseAdmin):
+            super().register(model_or_iterable, admin_class, **options)
+        elif admin_class is not None and admin_class.__module__.partition(".")[0] in OUR_PACKAGES:
+            raise ImproperlyConfigured(f"{admin_class.__name__} must derive from apps.common.admin.BaseAdmin.")
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer the command palette: pages by name and a few records of each searchable model.

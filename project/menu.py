@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.contrib import admin
+from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -81,31 +81,31 @@ MENU: list[tuple[Any, list[Line]]] = [
 ]
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def navigation(request: HttpRequest, site: AdminSite) -> list[dict[str, Any]]:
     """Return the sidebar of this person."""
     groups = []
     for title, lines in MENU:
-        items = [item for line in lines if (item := _item(line, request)) is not None]
+        items = [item for line in lines if (item := _item(line, request, site)) is not None]
         if items:
             groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
     return groups
 
 
-def _item(line: Line, request: HttpRequest) -> dict[str, Any] | None:
+def _item(line: Line, request: HttpRequest, site: AdminSite) -> dict[str, Any] | None:
     if line.page:
         if line.permission and not request.user.has_perm(line.permission):
             return None
-        return {"title": line.title, "icon": line.icon, "link": reverse(f"admin:{line.page}")}
+        return {"title": line.title, "icon": line.icon, "link": reverse(f"{site.name}:{line.page}")}
     try:
         model = apps.get_model(line.model)
     except LookupError:
         return None
-    screen = admin.site._registry.get(model)
+    screen = site._registry.get(model)
     if screen is None or not screen.has_view_or_change_permission(request):
         return None
     opts = model._meta
     return {
         "title": line.title or capfirst(str(opts.verbose_name_plural)),
         "icon": line.icon,
-        "link": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"),
+        "link": reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_changelist"),
     }

@@ -22,11 +22,8 @@ UNFOLD = {
     "SCRIPTS": [lambda request: static("coveris/js/theme.js")],
     # Our own palette (project/admin_site.py): the theme's caches names and walks whole tables.
     "COMMAND": {"search_models": False, "show_history": False},
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": False,
-        "navigation": "project.menu.navigation",
-    },
+    # The lines of the sidebar are in project/menu.py.
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
     # Petrol on cool greys. 600 carries white text at 5.6 : 1, 500 is text on the dark ground at 5 : 1.
     "COLORS": {
         "base": {

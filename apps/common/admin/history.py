@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from simple_history.admin import SimpleHistoryAdmin
 
 from apps.users.permissions import sees_sensitive
@@ -128,7 +129,11 @@ class Entry:
 
     @cached_property
     def deed(self) -> str:
-        return {"+": _("Created"), "~": _("Changed"), "-": _("Deleted")}[self.row.history_type]
+        return {
+            "+": pgettext("history", "Created"),
+            "~": pgettext("history", "Changed"),
+            "-": pgettext("history", "Deleted"),
+        }[self.row.history_type]
 
     @cached_property
     def changes(self) -> list[dict[str, str]]:

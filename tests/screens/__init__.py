@@ -1,0 +1,1 @@
+"""Screens that exist only in tests: the base admin on real models, with every kind of field and control."""
