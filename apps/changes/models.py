@@ -1,5 +1,6 @@
 """The outbox: what changed and has not yet reached the figures. Knows only kinds and ids."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -22,18 +23,46 @@ class Mark(models.Model):
     deleting the earlier mark would be missed.
     """
 
-    kind = models.CharField(max_length=16, choices=Kind)
-    subject_id = models.BigIntegerField()
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    subject_id = models.BigIntegerField(_("subject"))
+    created_at = models.DateTimeField(_("since"), db_default=Now(), editable=False)
+    alone = models.BooleanField(
+        _("alone"), db_default=False, help_text=_("Only its own figures, after what people changed.")
+    )
+    attempts = models.SmallIntegerField(_("failed attempts"), db_default=0)
 
     class Meta:
         verbose_name = _("mark")
         verbose_name_plural = _("marks")
         ordering = ["id"]
         default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["alone", "id"], condition=models.Q(attempts=0), name="changes_mark_waiting"),
+            models.Index(
+                fields=["kind", "subject_id"], condition=models.Q(attempts__gt=0), name="changes_mark_suspect"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_id}"
+
+
+class Claim(models.Model):
+    """The marks one drain is working off, committed before the work: what a killed worker leaves behind.
+
+    While the work goes on the row is locked; an unlocked one tells that its worker did not come to an end.
+    """
+
+    marks = ArrayField(models.BigIntegerField())
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {len(self.marks)}"
 
 
 class DeadLetter(models.Model):
@@ -52,3 +81,56 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_id}"
+
+
+class Calendar(models.Model):
+    """How far the figures have come in time: one row (id 1).
+
+    `first_week` is the Monday all stored figures start at; closing a week moves it. `day` is the last day whose coming
+    was worked into the marks.
+    """
+
+    first_week = models.DateField(_("first week"))
+    day = models.DateField(_("day"))
+
+    class Meta:
+        verbose_name = _("calendar")
+        verbose_name_plural = _("calendar")
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="changes_calendar_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.first_week} {self.day}"
+
+
+class Heartbeat(models.Model):
+    """When a part that runs by itself was last seen alive: drain, relay."""
+
+    name = models.CharField(_("name"), max_length=32, primary_key=True)
+    beat_at = models.DateTimeField(_("last seen"))
+
+    class Meta:
+        verbose_name = _("sign of life")
+        verbose_name_plural = _("signs of life")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.beat_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Proof(models.Model):
+    """One comparison of everything stored with everything computed anew; drift should be empty."""
+
+    started_at = models.DateTimeField(_("from"))
+    finished_at = models.DateTimeField(_("until"))
+    checked = models.BigIntegerField(_("subjects checked"))
+    drift = models.JSONField(_("drift"), default=list)
+
+    class Meta:
+        verbose_name = _("proof of the figures")
+        verbose_name_plural = _("proofs of the figures")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}: {len(self.drift)}"

@@ -1,0 +1,227 @@
+"""Working off the marks: what makes the figures fresh (docs/locking.md, docs/decisions/0003-figures.md).
+
+A pass claims some marks in a short transaction of its own, then, in one transaction: locks the marks, lets each kept
+figure lock its rows and recompute them from committed data, and deletes the marks. A pass that fails is halved until
+the subject at fault stands alone; three failures make a dead letter, and everybody else goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
+
+from .figures import Touched, kept
+from .freshness import beat
+from .models import Kind
+from .turning import pinned_span, turn_day
+
+logger = logging.getLogger(__name__)
+
+BATCH = 2_000
+SUSPECTS = 500
+TRIES = 3
+CRASHED_AFTER_SECONDS = 5
+
+PICK = """
+    SELECT id FROM changes_mark WHERE attempts = 0 AND alone = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+TAKE = """
+    SELECT id, kind, subject_id, alone FROM changes_mark WHERE id = ANY (%s) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+LEFT_BEHIND = """
+    SELECT id, marks FROM changes_claim WHERE created_at < clock_timestamp() - make_interval(secs => %s)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+FORGIVE = """
+    DELETE FROM changes_deadletter d USING unnest(%s::text[], %s::bigint[]) AS done (kind, subject_id)
+    WHERE d.kind = done.kind AND d.subject_id = done.subject_id
+"""
+
+
+@dataclass
+class Drained:
+    """What a drain did: marks worked off, figures rewritten, dead letters written."""
+
+    marks: int = 0
+    rewritten: int = 0
+    dead: int = 0
+
+
+def drain(*, seconds: float = 60.0, batch: int = BATCH) -> Drained:
+    """Work off what waits until nothing is left or the time is up. Any number of drains may run at once.
+
+    Raises OperationalError or InterfaceError when the database is away or a lock cannot be had; the marks stay.
+    """
+    until = time.monotonic() + seconds
+    done = Drained()
+    turn_day()
+    _suspect_crashed()
+    while time.monotonic() < until:
+        claim, marks = _claim(batch)
+        if claim is None:
+            break
+        _work_off(claim, marks, done)
+    _work_off_suspects(done, until)
+    beat("drain")
+    return done
+
+
+def _claim(batch: int) -> tuple[int | None, list[int]]:
+    """Take marks, those that people's changes left first; note them down for the case that we are killed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for alone in (False, True):
+            cursor.execute(PICK, [alone, batch])
+            marks = [row[0] for row in cursor.fetchall()]
+            if marks:
+                return _note(marks), marks
+    return None, []
+
+
+def _note(marks: Sequence[int]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO changes_claim (marks) VALUES (%s) RETURNING id", [list(marks)])
+        return cursor.fetchone()[0]
+
+
+def _work_off(claim: int, marks: Sequence[int], done: Drained) -> None:
+    try:
+        _pass(claim, marks, done)
+    except (OperationalError, InterfaceError) as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            _divide(claim, marks, done, error)
+            return
+        # The database is away, or somebody holds a lock: nobody's fault. The marks wait for the next drain; the
+        # claim goes if it can, else its marks are looked at one by one.
+        _drop_claim_if_possible(claim)
+        raise
+    except Exception as error:
+        _divide(claim, marks, done, error)
+
+
+def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
+    """Recompute what these marks touch and delete them, all or nothing."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM changes_claim WHERE id = %s FOR UPDATE", [claim])
+        span = pinned_span()
+        cursor.execute(TAKE, [list(marks)])
+        rows = cursor.fetchall()
+        touched = Touched()
+        for _id, kind, subject, alone in rows:
+            touched.marked[kind].add(subject)
+            if not alone:
+                touched.spreading[kind].add(subject)
+        for figures in kept():
+            figures.hand_on(touched)
+        for figures in kept():
+            if ids := figures.reached_by(touched):
+                touched.rewritten[figures.kind] |= figures.refresh(sorted(ids), span)
+        cursor.execute("DELETE FROM changes_mark WHERE id = ANY (%s)", [[row[0] for row in rows]])
+        cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
+        cursor.execute(FORGIVE, [[row[1] for row in rows], [row[2] for row in rows]])
+    done.marks += len(rows)
+    done.rewritten += sum(len(ids) for ids in touched.rewritten.values())
+
+
+def _divide(claim: int, marks: Sequence[int], done: Drained, error: Exception) -> None:
+    """Halve a failing pass by its subjects; one that fails alone is counted, and after three times set aside."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT id, kind, subject_id FROM changes_mark WHERE id = ANY (%s) ORDER BY id", [list(marks)])
+        rows = cursor.fetchall()
+        cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
+        subjects = sorted({(kind, subject) for _id, kind, subject in rows})
+        if not subjects:
+            return
+        if len(subjects) == 1:
+            logger.error("the figures of %s %s could not be computed", *subjects[0], exc_info=error)
+            done.dead += _count_failure(subjects[0], f"{type(error).__name__}: {str(error).splitlines()[0]}"[:500])
+            return
+        first = set(subjects[: len(subjects) // 2])
+        halves = [[row[0] for row in rows if ((row[1], row[2]) in first) is half] for half in (True, False)]
+        noted = [(_note(half), half) for half in halves]
+    for half_claim, half in noted:
+        _work_off(half_claim, half, done)
+
+
+def _count_failure(subject: tuple[str, int], reason: str) -> int:
+    """Note a failed attempt at one subject; write its dead letter at the third. Return 1 if it was written."""
+    kind, subject_id = subject
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE changes_mark SET attempts = attempts + 1 WHERE kind = %s AND subject_id = %s RETURNING attempts",
+            [kind, subject_id],
+        )
+        attempts = max((row[0] for row in cursor.fetchall()), default=0)
+        if attempts < TRIES:
+            return 0
+        return _bury(subject, reason)
+
+
+def _bury(subject: tuple[str, int], reason: str) -> int:
+    kind, subject_id = subject
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM changes_mark WHERE kind = %s AND subject_id = %s AND attempts > 0", [kind, subject_id]
+        )
+        cursor.execute("DELETE FROM changes_deadletter WHERE kind = %s AND subject_id = %s", [kind, subject_id])
+        cursor.execute(
+            "INSERT INTO changes_deadletter (kind, subject_id, reason) VALUES (%s, %s, %s)", [kind, subject_id, reason]
+        )
+    logger.error("set aside after %d attempts: %s %s", TRIES, kind, subject_id)
+    return 1
+
+
+def _drop_claim_if_possible(claim: int) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("claim %s stays until the database is back: %s", claim, error)
+
+
+def _suspect_crashed() -> None:
+    """Find passes that never came to an end (their worker died) and have each of their subjects tried alone."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LEFT_BEHIND, [CRASHED_AFTER_SECONDS])
+        for claim, marks in cursor.fetchall():
+            cursor.execute("UPDATE changes_mark SET attempts = attempts + 1 WHERE id = ANY (%s)", [marks])
+            cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
+            logger.warning("a drain did not come to an end; its %d marks are tried one by one", len(marks))
+
+
+def _work_off_suspects(done: Drained, until: float) -> None:
+    """Try each subject that failed, or was there when a worker died, in a pass of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT kind, subject_id, max(attempts) FROM changes_mark WHERE attempts > 0"
+            " GROUP BY kind, subject_id ORDER BY max(attempts), min(id) LIMIT %s",
+            [SUSPECTS],
+        )
+        suspects = cursor.fetchall()
+    for kind, subject_id, attempts in suspects:
+        if time.monotonic() > until:
+            return
+        if attempts >= TRIES:
+            done.dead += _bury((kind, subject_id), "The worker ended while it was computing this, three times.")
+            continue
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM changes_mark WHERE kind = %s AND subject_id = %s FOR UPDATE SKIP LOCKED",
+                [kind, subject_id],
+            )
+            marks = [row[0] for row in cursor.fetchall()]
+            claim = _note(marks) if marks else None
+        if claim is not None:
+            _work_off(claim, marks, done)
+
+
+def waiting() -> dict[str, int]:
+    """Return how many marks wait, by kind."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT kind, count(*) FROM changes_mark GROUP BY kind")
+        found = dict(cursor.fetchall())
+    return {kind.value: found[kind.value] for kind in Kind if kind.value in found}

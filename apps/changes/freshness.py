@@ -1,0 +1,72 @@
+"""How fresh the figures are: what every screen that shows one says beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from .models import DeadLetter, Heartbeat
+
+LATE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """`drained_at`: when workers last came to the end of a drain. `waiting` changes are not in the figures yet, the
+    oldest since `oldest_at`. `dead_letters` could not be worked in. `first_week` is where the stored figures start.
+    """
+
+    now: datetime
+    drained_at: datetime | None
+    relay_at: datetime | None
+    waiting: int
+    oldest_at: datetime | None
+    dead_letters: int
+    first_week: date | None
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Return the moment up to which every change is in the figures; None before the first drain."""
+        return self.oldest_at or self.drained_at
+
+    @property
+    def age(self) -> timedelta:
+        """Return how long the oldest change has been waiting; nothing when none waits."""
+        return self.now - self.oldest_at if self.oldest_at else timedelta()
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether changes wait longer than they should, or nobody seems to be at work."""
+        return self.age > LATE or self.drained_at is None or self.now - self.drained_at > 4 * LATE
+
+
+def freshness() -> Freshness:
+    """Return how fresh the figures are now; three small queries."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), min(created_at), (SELECT min(first_week) FROM changes_calendar) FROM changes_mark"
+        )
+        waiting, oldest, first_week = cursor.fetchone()
+    beats = dict(Heartbeat.objects.values_list("name", "beat_at"))
+    return Freshness(
+        now=timezone.now(),
+        drained_at=beats.get("drain"),
+        relay_at=beats.get("relay"),
+        waiting=waiting,
+        oldest_at=oldest,
+        dead_letters=DeadLetter.objects.count(),
+        first_week=first_week,
+    )
+
+
+def beat(name: str) -> None:
+    """Note that a part is alive."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO changes_heartbeat AS h (name, beat_at) VALUES (%s, clock_timestamp())"
+            " ON CONFLICT (name) DO UPDATE SET beat_at = GREATEST(h.beat_at, EXCLUDED.beat_at)",
+            [name],
+        )

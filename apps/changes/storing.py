@@ -1,0 +1,95 @@
+"""Writing derived rows by difference, under locks taken first: one shape for every table of figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from .span import Span
+
+
+@dataclass(frozen=True)
+class Table:
+    """A derived table: `key` names the subject (a row of `subject_table`), `columns` are its arrays of week figures."""
+
+    name: str
+    key: str
+    subject_table: str
+    columns: tuple[str, ...]
+
+    @property
+    def subjects(self) -> str:
+        """Return SQL for the ids that have, or should have, a row."""
+        return f"SELECT id FROM {self.subject_table} UNION SELECT {self.key} FROM {self.name}"
+
+
+def lock(table: Table, ids: Sequence[int], span: Span) -> None:
+    """Lock the rows of these subjects in the order of their ids; rows that lack are begun, those of the gone go."""
+    empty = ", ".join("'{}'" for _ in table.columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""INSERT INTO {table.name} ({table.key}, first_week, {", ".join(table.columns)}, computed_at)
+            SELECT s.id, %(first)s, {empty}, clock_timestamp() FROM {table.subject_table} s
+            WHERE s.id = ANY (%(ids)s) AND NOT EXISTS (SELECT 1 FROM {table.name} t WHERE t.{table.key} = s.id)
+            ORDER BY s.id ON CONFLICT DO NOTHING""",
+            {"first": span.first_week, "ids": list(ids)},
+        )
+        cursor.execute(
+            f"SELECT {table.key} FROM {table.name} WHERE {table.key} = ANY (%s) ORDER BY {table.key} FOR NO KEY UPDATE",
+            [list(ids)],
+        )
+        cursor.execute(
+            f"""DELETE FROM {table.name} t WHERE t.{table.key} = ANY (%s)
+            AND NOT EXISTS (SELECT 1 FROM {table.subject_table} s WHERE s.id = t.{table.key})""",
+            [list(ids)],
+        )
+
+
+def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[int]:
+    """Write the rows a query computes where they differ from what is stored; return the ids of those that did.
+
+    `computed_at` is when a row's figures last changed, not when they were last found right: that is
+    apps.changes.freshness. Call it after `lock`, in a statement of its own.
+    """
+    stored = ", ".join(f"t.{column}" for column in table.columns)
+    computed = ", ".join(f"n.{column}" for column in table.columns)
+    setting = ", ".join(f"{column} = n.{column}" for column in table.columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
+            FROM ({sql}) AS n
+            WHERE n.{table.key} = t.{table.key}
+              AND (t.first_week, {stored}) IS DISTINCT FROM (%(span_first)s, {computed})
+            RETURNING t.{table.key}""",
+            {**span.params, **params},
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def differences(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> list[dict[str, Any]]:
+    """Return {subject, stored, computed} for each row that is not as computed; None for a row that lacks."""
+    columns = ", ".join(f"'{column}', {{0}}.{column}" for column in table.columns)
+    stored = ", ".join(f"t.{column}" for column in table.columns)
+    computed = ", ".join(f"n.{column}" for column in table.columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT COALESCE(t.{table.key}, n.{table.key}),
+                CASE WHEN t.{table.key} IS NOT NULL THEN
+                    jsonb_build_object('first_week', t.first_week, {columns.format("t")}) END,
+                CASE WHEN n.{table.key} IS NOT NULL THEN
+                    jsonb_build_object('first_week', %(span_first)s::date, {columns.format("n")}) END
+            FROM {table.name} t FULL JOIN ({sql}) AS n ON n.{table.key} = t.{table.key}
+            WHERE t.{table.key} IS NULL OR n.{table.key} IS NULL
+               OR (t.first_week, {stored}) IS DISTINCT FROM (%(span_first)s, {computed})
+            ORDER BY 1""",
+            {**span.params, **params},
+        )
+        rows = cursor.fetchall()
+    return [
+        {"subject": subject, "stored": old and json.loads(old), "computed": new and json.loads(new)}
+        for subject, old, new in rows
+    ]

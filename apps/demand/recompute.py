@@ -1,0 +1,106 @@
+"""Keeps the stored coverage of positions and units fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from apps.changes import storing
+from apps.changes.figures import Figures, Touched
+from apps.changes.models import Kind
+from apps.changes.span import Span
+
+from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
+
+POSITIONS = storing.Table("demand_positioncoverage", "position_id", "org_position", FIGURES)
+UNITS = storing.Table("demand_unitcoverage", "org_unit_id", "org_orgunit", UNIT_FIGURES)
+
+
+def _ids(sql: str, ids: Iterable[int]) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [sorted(ids)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+class PositionFigures(Figures):
+    """One row of demand.PositionCoverage a position."""
+
+    kind = Kind.POSITION
+    rank = 20
+    subjects = POSITIONS.subjects
+
+    def reached_by(self, touched: Touched) -> set[int]:
+        reached = set(touched.marked[Kind.POSITION.value])
+        if employees := touched.spreading[Kind.EMPLOYEE.value]:
+            reached |= _ids(
+                "SELECT DISTINCT position_id FROM assignments_assignment WHERE NOT voided AND employee_id = ANY (%s)",
+                employees,
+            )
+        return reached
+
+    def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
+        positions = sorted(ids)
+        storing.lock(POSITIONS, positions, span)
+        return storing.write(POSITIONS, *coverage_sql(span, positions=positions), span)
+
+    def close_weeks(self, span: Span) -> int:
+        sql, params = coverage_sql(span)
+        figures = ", ".join(f"n.{name}[number]" for name in FIGURES)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO demand_closedpositionweek (position_id, week, path, {", ".join(FIGURES)}, closed_at)
+                SELECT n.position_id, %(span_first)s::date + 7 * (number - 1)::int, u.path, {figures}, clock_timestamp()
+                FROM ({sql}) AS n JOIN org_position p ON p.id = n.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
+                CROSS JOIN generate_series(1, {span.weeks}) AS number
+                ON CONFLICT (position_id, week) DO NOTHING""",
+                params,
+            )
+            return cursor.rowcount
+
+    def drift(self, span: Span) -> list[dict[str, Any]]:
+        return storing.differences(POSITIONS, *coverage_sql(span), span)
+
+
+class UnitFigures(Figures):
+    """One row of demand.UnitCoverage a unit, over its own positions."""
+
+    kind = Kind.UNIT
+    rank = 30
+    subjects = UNITS.subjects
+
+    def reached_by(self, touched: Touched) -> set[int]:
+        reached = set(touched.marked[Kind.UNIT.value])
+        if positions := touched.rewritten[Kind.POSITION.value]:
+            reached |= _ids("SELECT DISTINCT org_unit_id FROM org_position WHERE id = ANY (%s)", positions)
+        return reached
+
+    def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
+        units = sorted(ids)
+        storing.lock(UNITS, units, span)
+        return storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
+
+    def close_weeks(self, span: Span) -> int:
+        sql, params = self._computed(span)
+        figures = ", ".join(f"n.{name}[number]" for name in UNIT_FIGURES)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO demand_closedunitweek (org_unit_id, week, path, {", ".join(UNIT_FIGURES)}, closed_at)
+                SELECT n.org_unit_id, %(span_first)s::date + 7 * (number - 1)::int, u.path, {figures}, clock_timestamp()
+                FROM ({sql}) AS n JOIN org_orgunit u ON u.id = n.org_unit_id
+                CROSS JOIN generate_series(1, {span.weeks}) AS number
+                ON CONFLICT (org_unit_id, week) DO NOTHING""",
+                params,
+            )
+            return cursor.rowcount
+
+    def drift(self, span: Span) -> list[dict[str, Any]]:
+        return storing.differences(UNITS, *self._computed(span), span)
+
+    def _computed(self, span: Span, units: Sequence[int] | None = None) -> tuple[str, dict[str, Any]]:
+        """Return the units' figures from live data, not from the stored figures of positions."""
+        positions, params = coverage_sql(span)
+        source = f"(SELECT live.*, %(span_first)s::date AS first_week FROM ({positions}) AS live)"
+        sql, more = unit_sql(span, source=source, units=units)
+        return sql, {**params, **more}

@@ -1,0 +1,91 @@
+"""The hours ledger: what an employee can give a week, and what of it is used. The formula, once.
+
+pool = Σ hours_delta of the tags valid on each day, assigned = Σ hours of the assignments in force, both only on days
+the employee gives hours; balance = pool − assigned. Proposed hours stand apart. All in hour-days (apps.common.hours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.changes.span import Span
+
+from .giving import giving_ctes, week_sums, zeros
+
+KINDS = ("POOL", "ASSIGNED", "PROPOSED")
+
+
+def _entries(span: Span, employees: Sequence[int] | None, accepted: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    """Return CTEs ending in `entries (employee_id, kind, record, hours, lo, hi)`; hours in hundredths, days as runs."""
+    some = employees is not None
+
+    def only(column: str) -> str:
+        return f"AND {column} = ANY (%(ledger_employees)s::bigint[])" if some else ""
+
+    params: dict[str, Any] = {**span.params}
+    if some:
+        params["ledger_employees"] = list(employees or ())
+    counted = "a.accepted_at IS NOT NULL"
+    if accepted:
+        counted = f"({counted} OR a.id = ANY (%(ledger_accepted)s::bigint[]))"
+        params["ledger_accepted"] = list(accepted)
+    giving = giving_ctes(span, employees="{id} = ANY (%(ledger_employees)s::bigint[])" if some else "")
+    return (
+        f"""{giving},
+    entries AS (
+        SELECT employee_id, kind, record, hours, lo, hi FROM (
+            SELECT t.employee_id, 'POOL' AS kind, t.id AS record, (c.hours_delta * 100)::int AS hours,
+                   GREATEST(g.lo, t.valid_from - %(span_first)s::date) AS lo,
+                   LEAST(g.hi, t.valid_until - %(span_first)s::date + 1) AS hi
+            FROM tags_employeetag t
+            JOIN tags_tagcatalog c ON c.id = t.tag_id AND c.hours_delta <> 0
+            JOIN giving g ON g.employee_id = t.employee_id
+            WHERE t.valid_from <= %(span_last)s::date {only("t.employee_id")}
+              AND (t.valid_until IS NULL OR t.valid_until >= %(span_first)s::date)
+            UNION ALL
+            SELECT a.employee_id, CASE WHEN {counted} THEN 'ASSIGNED' ELSE 'PROPOSED' END, a.id,
+                   (a.effective_hours * 100)::int,
+                   GREATEST(g.lo, a.starts_on - %(span_first)s::date),
+                   LEAST(g.hi, a.ends_on - %(span_first)s::date + 1)
+            FROM assignments_assignment a
+            JOIN giving g ON g.employee_id = a.employee_id
+            WHERE NOT a.voided AND (a.accepted_at IS NOT NULL OR a.status = 'PROPOSED') {only("a.employee_id")}
+              AND a.starts_on <= %(span_last)s::date AND (a.ends_on IS NULL OR a.ends_on >= %(span_first)s::date)
+        ) AS line WHERE lo < hi
+    )""",
+        params,
+    )
+
+
+def ledger_sql(
+    span: Span, *, employees: Sequence[int] | None = None, accepted: Sequence[int] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Return a query (employee_id, pool, assigned, proposed) and its parameters, one row an employee.
+
+    The three are bigint[] with one element of hour-days a week of the span. `employees=None` means everybody;
+    the assignments in `accepted` count as if they were accepted already. Wrap it in parentheses to select from it.
+    """
+    entries, params = _entries(span, employees, accepted)
+    only = "WHERE e.id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
+    sums = ", ".join(f"{week_sums('hours', span, where=f"kind = '{kind}'")} AS {kind.lower()}" for kind in KINDS)
+    columns = ", ".join(f"COALESCE(s.{kind.lower()}, {zeros(span)}) AS {kind.lower()}" for kind in KINDS)
+    return (
+        f"""WITH {entries},
+    summed AS (SELECT employee_id, {sums} FROM entries GROUP BY employee_id)
+    SELECT e.id AS employee_id, {columns}
+    FROM org_employee e LEFT JOIN summed s ON s.employee_id = e.id {only}""",
+        params,
+    )
+
+
+def entries_sql(
+    span: Span, *, employees: Sequence[int] | None = None, accepted: Sequence[int] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Return a query (employee_id, kind, record, hours, lo, hi): the runs of days the ledger's sums are made of.
+
+    `kind` is POOL (record: an EmployeeTag), ASSIGNED or PROPOSED (an Assignment); `hours` a weekly rate in
+    hundredths; lo and hi are days from the first Monday, hi excluded.
+    """
+    entries, params = _entries(span, employees, accepted)
+    return f"WITH {entries} SELECT employee_id, kind, record, hours, lo, hi FROM entries", params

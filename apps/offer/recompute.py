@@ -1,0 +1,67 @@
+"""Keeps the stored ledger fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.db import connection
+
+from apps.changes import storing
+from apps.changes.figures import Figures, Touched
+from apps.changes.marks import mark_by_query
+from apps.changes.models import Kind
+from apps.changes.span import Span
+
+from .giving import turning_sql
+from .ledger import ledger_sql
+
+TABLE = storing.Table("offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"))
+HOLDERS = "SELECT DISTINCT employee_id FROM tags_employeetag WHERE tag_id = ANY (%(tags)s::bigint[])"
+
+
+class Ledger(Figures):
+    """One row of offer.LedgerWeek an employee."""
+
+    kind = Kind.EMPLOYEE
+    rank = 10
+    subjects = TABLE.subjects
+
+    def hand_on(self, touched: Touched) -> None:
+        """A tag's hours changed: whoever holds it is marked, for the ledger alone."""
+        if tags := touched.marked.pop(Kind.TAG.value, None):
+            touched.spreading.pop(Kind.TAG.value, None)
+            mark_by_query(Kind.EMPLOYEE, HOLDERS, {"tags": sorted(tags)}, alone=True)
+
+    def reached_by(self, touched: Touched) -> set[int]:
+        reached = set(touched.marked[Kind.EMPLOYEE.value])
+        if tags := touched.marked[Kind.TAG.value]:
+            with connection.cursor() as cursor:
+                cursor.execute(HOLDERS, {"tags": sorted(tags)})
+                reached.update(row[0] for row in cursor.fetchall())
+        return reached
+
+    def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
+        employees = sorted(ids)
+        storing.lock(TABLE, employees, span)
+        return storing.write(TABLE, *ledger_sql(span, employees=employees), span)
+
+    def close_weeks(self, span: Span) -> int:
+        sql, params = ledger_sql(span)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO offer_closedledgerweek (employee_id, week, pool, assigned, proposed, closed_at)
+                SELECT n.employee_id, %(span_first)s::date + 7 * (number - 1)::int,
+                       n.pool[number], n.assigned[number], n.proposed[number], clock_timestamp()
+                FROM ({sql}) AS n CROSS JOIN generate_series(1, {span.weeks}) AS number
+                ON CONFLICT (employee_id, week) DO NOTHING""",
+                params,
+            )
+            return cursor.rowcount
+
+    def drift(self, span: Span) -> list[dict[str, Any]]:
+        return storing.differences(TABLE, *ledger_sql(span), span)
+
+    def turned_by(self, after: date, until: date) -> tuple[str, dict[str, Any]]:
+        return turning_sql(after, until)

@@ -1,0 +1,1 @@
+"""Coverage and ledger computed a second time, in plain Python, from the rows of the sheets."""
