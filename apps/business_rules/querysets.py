@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from apps.org.querysets import in_units_of, sees_the_house
 from apps.users.enums import Role
@@ -57,6 +58,15 @@ class OfSubjects(models.QuerySet[Any]):
 
     def editable_by(self, user: User) -> Self:
         return self.visible_to(user)
+
+    def under(self, unit_id: int) -> Self:
+        """Return rows whose subject hangs on the unit or one below it."""
+        from .subjects import kinds
+
+        below = Q(pk__in=[])
+        for kind in kinds():
+            below |= Q(subject_kind=kind.name, subject_id__in=RawSQL(kind.ids_under, [unit_id]))  # noqa: S611
+        return self.filter(below)
 
 
 class ViolationQuerySet(OfSubjects):

@@ -1,8 +1,9 @@
-"""What rules are about, known here by kind and id only; the apps that own the nouns register them."""
+"""What rules are about, known here by kind and id only; the apps that own the nouns register them in their rules.py."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
@@ -12,19 +13,32 @@ _KINDS: dict[str, Kind] = {}
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of subject: its model (looked up by label), the SQL of its code and of the unit whose overrides hold.
+    """A kind of subject.
 
-    `code_sql` and `unit_sql` are scalar SQL over the subject's id, written `{id}`.
+    `rows` is SQL: one row (id, code, name, unit_id) for each subject there is; `code` is what people and sheets call
+    it, `name` what a sentence calls it, `unit_id` the unit whose overrides hold.
+    `touches` maps another kind to SQL of pairs (id, other_id), of the ids in the parameter ids: changing the one
+    changes what rules say about the other. `enters` are the moves by which a subject itself begins to count, so
+    that before them nothing is held for it.
     """
 
     name: str
     label: str
-    code_sql: str
-    unit_sql: str
+    table: str
+    rows: str
+    touches: Mapping[str, str] = field(default_factory=dict)
+    enters: tuple[str, ...] = ()
 
     @property
     def model(self) -> Any:
         return apps.get_model(self.label)
+
+    @property
+    def ids_under(self) -> str:
+        """Return SQL of the ids whose unit is one unit (its id the only parameter) or below it."""
+        return f"""
+            SELECT r.id FROM ({self.rows}) r JOIN org_orgunit u ON u.id = r.unit_id WHERE u.path @> ARRAY[%s::bigint]
+        """
 
 
 def register_kind(kind: Kind) -> None:
@@ -37,3 +51,9 @@ def kinds() -> list[Kind]:
 
 def kind_named(name: str) -> Kind:
     return _KINDS[name]
+
+
+def kind_of(model: type) -> Kind | None:
+    """Return the kind a model's rows are, if rules are about them."""
+    label = model._meta.label_lower  # type: ignore[attr-defined]
+    return next((kind for kind in _KINDS.values() if kind.label.lower() == label), None)

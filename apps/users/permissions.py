@@ -75,6 +75,7 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         **dict.fromkeys(MANAGED, EDIT),
         "assignments.assignment": ("change", "import"),
         "business_rules.waiver": ("change", "delete"),
+        "business_rules.evaluationrun": ("add",),
         "imports.importjob": ("view", "add", "change"),
     },
     Role.ADMIN: dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),

@@ -1,6 +1,7 @@
 """The catalogue of rules."""
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.history import history_triggers, records
@@ -47,4 +48,14 @@ class BusinessRule(Recorded):
         triggers = history_triggers()
 
     def __str__(self) -> str:
-        return self.name
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """Return the name in the active language; a name staff gave is shown as they wrote it."""
+        return gettext(self.name) if self.name else self.code
+
+    @property
+    def explanation(self) -> str:
+        """Return the description in the active language."""
+        return gettext(self.description) if self.description else ""

@@ -8,10 +8,14 @@ from apps.common.models import Recorded
 
 from ..enums import UNRESOLVED, Severity, SubjectKind, ViolationState
 from ..querysets import ViolationQuerySet
+from ..verdicts import Verdict
 
 
 class RuleViolation(Recorded):
-    """One rule broken by one subject, from the day it was first seen until it is resolved."""
+    """One rule broken by one subject, from the day it was first seen until it is resolved.
+
+    `last_seen` is when a sweep last wrote it: one that finds it unchanged leaves the row alone.
+    """
 
     rule = models.ForeignKey(
         "business_rules.BusinessRule", models.PROTECT, related_name="violations", verbose_name=_("rule")
@@ -60,3 +64,8 @@ class RuleViolation(Recorded):
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.subject_code}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what was found, ready to say it in the active language (`message`, `remedy`, `records`)."""
+        return Verdict(self.rule.code, self.subject_code, self.observed, self.limit, self.facts)

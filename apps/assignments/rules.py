@@ -1,0 +1,267 @@
+"""The rules about assignments, and about the hours an employee's assignments add up to."""
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from apps.business_rules.registry import Rule, register_rule
+from apps.business_rules.subjects import Kind, register_kind
+from apps.business_rules.verdicts import Verdict, day, hours
+from apps.fsm.employee_fsm import EmployeeStatus
+
+CODE = "e.employee_number || '/' || p.code || '/' || a.starts_on"
+
+
+def live(row: str) -> str:
+    """Return the SQL condition that an assignment is live: proposed or active, and not past its end."""
+    return f"{row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
+
+
+register_kind(
+    Kind(
+        name="assignment",
+        label="assignments.Assignment",
+        table="assignments_assignment",
+        rows=f"""
+            SELECT a.id, {CODE} AS code, p.org_unit_id AS unit_id, {CODE} AS name
+            FROM assignments_assignment a JOIN org_employee e ON e.id = a.employee_id
+                JOIN org_position p ON p.id = a.position_id
+        """,
+        touches={
+            "employee": "SELECT a.id, a.employee_id FROM assignments_assignment a WHERE a.id = ANY (%(ids)s::bigint[])"
+        },
+        enters=("accept",),
+    )
+)
+
+
+# How many hours a week, on the worst day from today on
+
+
+def _too_many_hours(verdict: Verdict) -> str:
+    facts = verdict.facts
+    words = {
+        "who": verdict.who,
+        "hours": hours(verdict.observed),
+        "cap": hours(verdict.limit),
+        "day": day(facts["since"]),
+        "unit": facts["cap_unit"],
+    }
+    if facts["cap_unit"]:
+        return _now("%(who)s: %(hours)s hours a week from %(day)s, above the cap of %(cap)s of unit %(unit)s.") % words
+    return _now("%(who)s: %(hours)s hours a week from %(day)s, above the cap of %(cap)s.") % words
+
+
+def _fewer_hours(verdict: Verdict) -> str:
+    over = hours((verdict.observed or 0) - (verdict.limit or 0))
+    return _now("It fits with %(over)s hours less, or once other assignments end (%(records)s).") % {
+        "over": over,
+        "records": ", ".join(f"{record['code']}: {hours(record['hours'])}" for record in verdict.facts["records"]),
+    }
+
+
+MAX_WEEKLY_HOURS = register_rule(
+    Rule(
+        code="MAX_WEEKLY_HOURS",
+        kind="employee",
+        name=_("Cap of weekly hours"),
+        description=_(
+            "On no day from today on do an employee's active assignments add up to more hours a week than the cap: "
+            "the lowest of the threshold and the caps of the home unit and those above it. A leave does not hide an "
+            "overload."
+        ),
+        fixable=20,
+        # The sum rises only where an assignment begins, so the days to look at are those and today. Who stays below
+        # the cap with everything added up cannot be above it on any day.
+        violations=f"""
+            WITH counted AS (
+                SELECT a.id, a.employee_id, a.position_id, a.effective_hours, a.starts_on, a.ends_on
+                FROM subject s JOIN assignments_assignment a ON a.employee_id = s.id
+                WHERE (a.status = 'ACTIVE' OR (a.status = 'PROPOSED' AND a.id = ANY (%(as_accepted)s::bigint[])))
+                    AND NOT a.voided AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
+            ), suspect AS (
+                SELECT t.employee_id, LEAST(s.threshold, chain.cap) AS cap,
+                    CASE WHEN chain.cap < s.threshold OR s.threshold IS NULL THEN chain.unit_code END AS cap_unit
+                FROM (SELECT employee_id, sum(effective_hours) AS hours FROM counted GROUP BY employee_id) t
+                JOIN subject s ON s.id = t.employee_id
+                JOIN org_employee e ON e.id = t.employee_id JOIN org_orgunit u ON u.id = e.home_unit_id
+                LEFT JOIN LATERAL (
+                    SELECT c.max_weekly_hours AS cap, c.code AS unit_code FROM org_orgunit c
+                    WHERE c.id = ANY (u.path) AND c.max_weekly_hours IS NOT NULL
+                    ORDER BY c.max_weekly_hours, c.id LIMIT 1
+                ) chain ON true
+                WHERE t.hours > LEAST(s.threshold, chain.cap)
+            ), boundary AS (
+                SELECT DISTINCT c.employee_id, GREATEST(c.starts_on, %(today)s::date) AS day
+                FROM counted c JOIN suspect USING (employee_id)
+            ), peak AS (
+                SELECT DISTINCT ON (b.employee_id) b.employee_id, b.day, sum(c.effective_hours) AS hours,
+                    max(c.starts_on) AS since
+                FROM boundary b JOIN counted c ON c.employee_id = b.employee_id
+                    AND c.starts_on <= b.day AND (c.ends_on IS NULL OR c.ends_on >= b.day)
+                GROUP BY b.employee_id, b.day
+                ORDER BY b.employee_id, hours DESC, b.day
+            )
+            SELECT peak.employee_id AS subject_id, peak.hours AS observed, suspect.cap AS "limit",
+                jsonb_build_object('since', peak.since, 'cap_unit', suspect.cap_unit, 'records', (
+                    SELECT jsonb_agg(jsonb_build_object(
+                        'kind', 'assignment', 'id', a.id, 'code', {CODE}, 'hours', a.effective_hours::text
+                    ) ORDER BY a.starts_on, a.id)
+                    FROM counted a JOIN org_employee e ON e.id = a.employee_id
+                        JOIN org_position p ON p.id = a.position_id
+                    WHERE a.employee_id = peak.employee_id
+                        AND a.starts_on <= peak.day AND (a.ends_on IS NULL OR a.ends_on >= peak.day)
+                )) AS facts
+            FROM peak JOIN suspect USING (employee_id)
+            WHERE peak.hours > suspect.cap
+        """,
+        sentence=_too_many_hours,
+        remedy=_fewer_hours,
+    )
+)
+
+
+# Whether its employee is there
+
+
+def _not_available(verdict: Verdict) -> str:
+    facts = verdict.facts
+    if facts["status"] in (EmployeeStatus.TERMINATED, EmployeeStatus.SUSPENDED):
+        return _now("%(what)s: its employee is “%(status)s”.") % {
+            "what": verdict.who,
+            "status": EmployeeStatus(facts["status"]).label,
+        }
+    return _now("%(what)s goes on after the last day of its employee, %(day)s.") % {
+        "what": verdict.who,
+        "day": day(facts["last_day"]),
+    }
+
+
+def _when_available(verdict: Verdict) -> str:
+    facts = verdict.facts
+    if facts["status"] == EmployeeStatus.SUSPENDED:
+        return _now("It is possible once the employee is reinstated.")
+    if facts["status"] == EmployeeStatus.TERMINATED:
+        return _now("It is possible after a rehire.")
+    return _now("End it on %(day)s or earlier.") % {"day": day(facts["last_day"])}
+
+
+EMPLOYEE_NOT_AVAILABLE = register_rule(
+    Rule(
+        code="EMPLOYEE_NOT_AVAILABLE",
+        kind="assignment",
+        name=_("Employee not available"),
+        description=_(
+            "No live assignment has a day from today on on which its employee is terminated, suspended or past the "
+            "last day."
+        ),
+        fixable=60,
+        violations=f"""
+            SELECT a.id AS subject_id, NULL::numeric AS observed, NULL::numeric AS "limit",
+                jsonb_build_object('status', e.status, 'last_day', e.last_day, 'records', jsonb_build_array(
+                    jsonb_build_object('kind', 'employee', 'id', e.id, 'code', e.employee_number)
+                )) AS facts
+            FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_employee e ON e.id = a.employee_id
+            WHERE {live("a")} AND (
+                e.status IN ('TERMINATED', 'SUSPENDED')
+                OR e.last_day < COALESCE(a.ends_on, 'infinity'::date)
+            )
+        """,
+        sentence=_not_available,
+        remedy=_when_available,
+    )
+)
+
+
+# One regular assignment at a time. The database holds this for stored rows (assignments_one_live_regular).
+
+
+def _duplicate(verdict: Verdict) -> str:
+    return _now(
+        "%(what)s: the employee already has a live regular assignment to this position on those days: %(others)s."
+    ) % {"what": verdict.who, "others": ", ".join(verdict.records)}
+
+
+DUPLICATE_ASSIGNMENT = register_rule(
+    Rule(
+        code="DUPLICATE_ASSIGNMENT",
+        kind="assignment",
+        name=_("Duplicate assignment"),
+        description=_("An employee has at most one live regular assignment to a position at a time."),
+        fixable=30,
+        violations=f"""
+            SELECT a.id AS subject_id, 1 + count(*)::numeric AS observed, 1::numeric AS "limit",
+                jsonb_build_object('records', jsonb_agg(jsonb_build_object(
+                    'kind', 'assignment', 'id', other.id,
+                    'code', e.employee_number || '/' || p.code || '/' || other.starts_on
+                ) ORDER BY other.starts_on, other.id)) AS facts
+            FROM subject s JOIN assignments_assignment a ON a.id = s.id
+                JOIN assignments_assignment other ON other.employee_id = a.employee_id
+                    AND other.position_id = a.position_id AND other.id <> a.id
+                JOIN org_employee e ON e.id = a.employee_id JOIN org_position p ON p.id = a.position_id
+            WHERE {live("a")} AND NOT a.is_reinforcement
+                AND {live("other")} AND NOT other.is_reinforcement
+                AND daterange(a.starts_on, a.ends_on, '[]') && daterange(other.starts_on, other.ends_on, '[]')
+            GROUP BY a.id
+        """,
+        sentence=_duplicate,
+        remedy=lambda verdict: _now("Change that one instead, choose other days, or mark this one as reinforcement."),
+    )
+)
+
+
+# Within the dates of the position
+
+
+def _outside(verdict: Verdict) -> str:
+    facts = verdict.facts
+    return _now("%(what)s runs from %(first)s to %(last)s; the position from %(opens)s to %(closes)s.") % {
+        "what": verdict.who,
+        "first": day(facts["starts_on"]),
+        "last": day(facts["ends_on"]),
+        "opens": day(facts["opens_on"]) if facts["opens_on"] else _now("the beginning"),
+        "closes": day(facts["closes_on"]),
+    }
+
+
+def _inside(verdict: Verdict) -> str:
+    facts = verdict.facts
+    late = facts["closes_on"] and (not facts["ends_on"] or facts["ends_on"] > facts["closes_on"])
+    early = facts["opens_on"] and facts["starts_on"] < facts["opens_on"]
+    steps = []
+    if early:
+        steps.append(_now("Start it on %(day)s or later.") % {"day": day(facts["opens_on"])})
+    if late:
+        steps.append(_now("End it on %(day)s or earlier.") % {"day": day(facts["closes_on"])})
+    return " ".join(steps)
+
+
+OUTSIDE_POSITION_DATES = register_rule(
+    Rule(
+        code="OUTSIDE_POSITION_DATES",
+        kind="assignment",
+        name=_("Outside the position's dates"),
+        description=_("A live assignment lies within the dates of its position."),
+        fixable=10,
+        # Observed: how many days lie outside; none is told where the assignment has no end and the position has.
+        violations=f"""
+            SELECT a.id AS subject_id,
+                CASE WHEN p.closes_on IS NULL OR a.ends_on IS NOT NULL THEN
+                    CASE WHEN a.starts_on < p.opens_on
+                        THEN LEAST(p.opens_on, a.ends_on + 1) - a.starts_on ELSE 0 END
+                    + CASE WHEN a.ends_on > p.closes_on
+                        THEN a.ends_on - GREATEST(p.closes_on, a.starts_on - 1) ELSE 0 END
+                END::numeric AS observed,
+                0::numeric AS "limit",
+                jsonb_build_object(
+                    'starts_on', a.starts_on, 'ends_on', a.ends_on, 'opens_on', p.opens_on, 'closes_on', p.closes_on,
+                    'records', jsonb_build_array(jsonb_build_object('kind', 'position', 'id', p.id, 'code', p.code))
+                ) AS facts
+            FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_position p ON p.id = a.position_id
+            WHERE {live("a")} AND (
+                a.starts_on < p.opens_on OR COALESCE(a.ends_on, 'infinity'::date) > p.closes_on
+            )
+        """,
+        sentence=_outside,
+        remedy=_inside,
+    )
+)

@@ -1,0 +1,62 @@
+"""The rules there is code for. Each app defines the ones about its nouns in rules.py, once for every use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from .verdicts import Verdict
+
+_RULES: dict[str, Rule] = {}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what it judges, the SQL that finds who breaks it, and how it speaks.
+
+    `violations` is SQL (or a function that returns it) of rows (subject_id, observed, "limit", facts) over the
+    relation `subject (id, threshold)`, which holds a few subjects or all of them, each with the threshold of its
+    unit; so the gate, the sweep and the preview run the same text. Parameters: today, as_accepted (ids of
+    assignments to be counted as if accepted), at_gate (whether a change is being judged rather than today).
+    facts is JSON and depends on the day only where the violation does, or the sweep would rewrite it nightly;
+    facts.records lists the records behind the verdict as {kind, id, code}.
+    `worse` says in which direction the observed value gets worse; None observed is worse than any number.
+    `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower `fixable` =
+    easier for the person to fix.
+    """
+
+    code: str
+    kind: str
+    name: Any
+    description: Any
+    violations: str | Callable[[], str]
+    sentence: Callable[[Verdict], str]
+    remedy: Callable[[Verdict], str]
+    worse: Literal["higher", "lower"] = "higher"
+    fixable: int = 50
+
+    def sql(self) -> str:
+        return self.violations if isinstance(self.violations, str) else self.violations()
+
+    def is_worse(self, after: Decimal | None, before: Decimal | None) -> bool:
+        """Say whether an observed value is worse than it was."""
+        if after is None or before is None:
+            return after is None and before is not None
+        return after > before if self.worse == "higher" else after < before
+
+
+def register_rule(rule: Rule) -> Rule:
+    """Make a rule known to the engine; the catalogue decides whether and how it is applied."""
+    _RULES[rule.code] = rule
+    return rule
+
+
+def defined_rules() -> list[Rule]:
+    return list(_RULES.values())
+
+
+def rule_with_code(code: str) -> Rule | None:
+    """Return the definition; None for a catalogue entry no code stands behind, which is never evaluated."""
+    return _RULES.get(code)

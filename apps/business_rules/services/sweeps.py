@@ -1,0 +1,248 @@
+"""The sweep: what is wrong now, for everyone, written by difference."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connection
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.common.acting import acting
+from apps.common.clock import today
+from apps.common.errors import Reason, Refusal
+from apps.org.models import OrgUnit
+from apps.org.querysets import scope_of
+from apps.users.enums import Role
+from apps.users.permissions import rights_of
+
+from ..models import BusinessRule, EvaluationRun
+from ..registry import defined_rules
+from ..sql import Question, Setting, found_by, settings_in_effect
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+logger = logging.getLogger(__name__)
+
+# First keys of the advisory locks: one rule is written by one transaction at a time, one run is carried out once.
+WRITING, RUNNING = 0x52554C45, 0x52554E53
+ATTEMPTS = 3
+
+# Everything in one statement, so that opened, updated and resolved are told from one and the same state. A violation
+# somebody moved meanwhile (its state differs from the one seen) is left for the next sweep.
+DIFFERENCE = """
+    WITH {with_list},
+    found AS MATERIALIZED ({select}),
+    known AS (
+        SELECT v.id, v.subject_id, v.state FROM business_rules_ruleviolation v {known_joins}
+        WHERE v.rule_id = %(rule0)s AND v.state <> 'RESOLVED' {known_where}
+    ),
+    opened AS (
+        INSERT INTO business_rules_ruleviolation (rule_id, subject_kind, subject_id, subject_code, severity, observed,
+            "limit", facts, first_seen, last_seen, state, created_at, updated_at)
+        SELECT %(rule0)s, %(kind0)s, f.subject_id, f.subject_code, f.severity, f.observed, f."limit", f.facts,
+            %(now)s, %(now)s, CASE WHEN f.waived THEN 'WAIVED' ELSE 'OPEN' END, %(now)s, %(now)s
+        FROM found f LEFT JOIN known k ON k.subject_id = f.subject_id
+        WHERE k.id IS NULL
+        RETURNING 1
+    ),
+    changed AS (
+        UPDATE business_rules_ruleviolation v SET
+            state = CASE WHEN f.subject_id IS NULL THEN 'RESOLVED' WHEN f.waived THEN 'WAIVED'
+                WHEN v.state = 'WAIVED' THEN 'OPEN' ELSE v.state END,
+            resolved_at = CASE WHEN f.subject_id IS NULL THEN %(now)s::timestamptz END,
+            subject_code = COALESCE(f.subject_code, v.subject_code),
+            severity = COALESCE(f.severity, v.severity),
+            observed = CASE WHEN f.subject_id IS NULL THEN v.observed ELSE f.observed END,
+            "limit" = CASE WHEN f.subject_id IS NULL THEN v."limit" ELSE f."limit" END,
+            facts = COALESCE(f.facts, v.facts),
+            last_seen = CASE WHEN f.subject_id IS NULL THEN v.last_seen ELSE %(now)s END,
+            updated_at = %(now)s
+        FROM known k LEFT JOIN found f ON f.subject_id = k.subject_id
+        WHERE v.id = k.id AND v.state = k.state AND (
+            f.subject_id IS NULL
+            OR (v.subject_code, v.severity, v.observed, v."limit", v.facts)
+                IS DISTINCT FROM (f.subject_code, f.severity, f.observed, f."limit", f.facts)
+            OR f.waived <> (v.state = 'WAIVED')
+        )
+        RETURNING f.subject_id IS NULL AS resolved
+    )
+    SELECT (SELECT count(*) FROM subject), (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
+        (SELECT count(*) FROM changed WHERE NOT resolved), (SELECT count(*) FROM changed WHERE resolved)
+"""
+COUNTS = ("subjects", "found", "opened", "updated", "resolved")
+# A rule that is switched off, not in effect or no longer defined is broken by nobody.
+RETIRE = """
+    UPDATE business_rules_ruleviolation v SET state = 'RESOLVED', resolved_at = %(now)s, updated_at = %(now)s
+    WHERE v.state <> 'RESOLVED' AND v.rule_id = ANY (%(rules)s)
+"""
+
+
+def sweep(
+    *,
+    actor: User | None,
+    rules: Iterable[str] | None = None,
+    unit: OrgUnit | None = None,
+    trigger: str = "nightly",
+) -> EvaluationRun:
+    """Judge everyone (or a unit and all below it) by all rules (or these codes) now; return the finished run.
+
+    Violations are opened, updated and resolved by difference; what did not change is not rewritten. Each rule is a
+    transaction of its own. A rule that fails technically is named in `run.failure`; the others go on.
+    """
+    run = EvaluationRun.objects.create(
+        trigger=trigger, started_by=actor, unit_code=unit.code if unit else "", rules=sorted(set(rules or ()))
+    )
+    return _carry_out(run)
+
+
+def request_sweep(*, actor: User, rules: Iterable[str] | None = None, unit: OrgUnit | None = None) -> EvaluationRun:
+    """Ask for a sweep, to be run by a worker within seconds; return the waiting run.
+
+    Whoever has a scope gets it for that subtree. The wish is a row: the task that looks for waiting runs finds it,
+    so the request needs no broker and a lost message loses nothing.
+    """
+    if not actor.is_active or "add" not in rights_of(Role(actor.role)).get("business_rules.evaluationrun", ()):
+        raise Refusal(Reason(_("You may not start an evaluation."), code="forbidden", fixable=90))
+    if unit is not None and not OrgUnit.objects.visible_to(actor).filter(pk=unit.pk).exists():
+        raise Refusal(Reason(_("There is no such unit in your part of the organisation."), code="out_of_scope"))
+    if unit is None and (scope := scope_of(actor)) is not None:
+        unit = OrgUnit.objects.get(pk=scope)
+    with acting(actor):
+        return EvaluationRun.objects.create(
+            trigger="manual", started_by=actor, unit_code=unit.code if unit else "", rules=sorted(set(rules or ()))
+        )
+
+
+def run_waiting_sweeps() -> list[EvaluationRun]:
+    """Carry out the runs asked for, and take up those a killed worker left; the task of every few seconds.
+
+    A run is held by a lock of the session, so that it is carried out once, and is free again when its worker dies.
+    After three attempts it is given up and says so.
+    """
+    done = []
+    for run in EvaluationRun.objects.filter(finished_at__isnull=True).order_by("id"):
+        finished = _carry_out(run)
+        if finished.finished_at is not None:
+            done.append(finished)
+    return done
+
+
+def sweep_subjects(*, subjects: Mapping[str, Iterable[int]], actor: User | None = None) -> dict[str, dict[str, int]]:
+    """Judge these subjects anew by all rules, and write their violations by difference; counts by rule.
+
+    For whoever recomputes figures of what changed; only subjects and rules named by kind and id are touched.
+    """
+    ids = {kind: sorted(set(pks)) for kind, pks in subjects.items()}
+    question = Question(today(), ids)
+    return {
+        setting.rule.code: _write(setting, question, actor)
+        for setting in settings_in_effect(question.on)
+        if question.asks_about(setting.rule.kind)
+    }
+
+
+def _carry_out(run: EvaluationRun) -> EvaluationRun:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, run.pk % 2**31])
+        if not cursor.fetchone()[0]:
+            return run
+    try:
+        run.refresh_from_db()
+        if run.finished_at is None:
+            _judge_everyone(run)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, run.pk % 2**31])
+    return run
+
+
+def _judge_everyone(run: EvaluationRun) -> None:
+    run.attempts += 1
+    run.started_at = run.started_at or timezone.now()
+    if run.attempts > ATTEMPTS:
+        run.failure = str(_("Given up after %(number)s attempts that did not end.") % {"number": ATTEMPTS})
+        run.finished_at = timezone.now()
+    run.save()
+    if run.finished_at is not None:
+        return
+    unit = OrgUnit.objects.filter(code=run.unit_code).first() if run.unit_code else None
+    question = Question(today(), unit=unit.pk if unit else None)
+    if run.unit_code and unit is None:
+        run.failure = str(_("The unit %(code)s is gone.") % {"code": run.unit_code})
+    else:
+        settings = settings_in_effect(question.on, run.rules or None)
+        for setting in settings:
+            # Judged before the worker of an earlier attempt died.
+            if setting.rule.code not in run.results:
+                _judge(setting, question, run)
+        if unit is None:
+            run.resolved += _retire(settings, run)
+    done = [result for result in run.results.values() if "failed" not in result]
+    run.subjects = sum(_subjects_by_kind(run.results).values())
+    run.opened = sum(result["opened"] for result in done)
+    run.resolved += sum(result["resolved"] for result in done)
+    run.finished_at = timezone.now()
+    run.save()
+
+
+def _judge(setting: Setting, question: Question, run: EvaluationRun) -> None:
+    code, begun = setting.rule.code, time.perf_counter()
+    try:
+        result: dict[str, Any] = dict(_write(setting, question, run.started_by, run.trigger))
+    except DatabaseError as error:
+        # One rule that cannot be judged must not hide what the others find; it is logged, named and never a verdict.
+        logger.exception("rule %s could not be judged", code)
+        result = {"failed": type(error).__name__}
+        run.failure = "\n".join(
+            filter(None, [run.failure, str(_("%(rule)s could not be judged; the log has the cause.") % {"rule": code})])
+        )
+    run.results[code] = result | {"ms": round((time.perf_counter() - begun) * 1000, 1)}
+    run.save(update_fields=["results", "failure"])
+
+
+def _write(setting: Setting, question: Question, actor: User | None, trigger: str = "") -> dict[str, int]:
+    kind = setting.kind
+    with_list, select, params = found_by(setting, question)
+    joins, where = "", ""
+    if question.ids is not None:
+        where = f"AND v.subject_id = ANY (%(ids_{kind.name})s)"
+    elif question.unit is not None:
+        joins = f"JOIN ({kind.rows}) r ON r.id = v.subject_id JOIN org_orgunit u ON u.id = r.unit_id"
+        where = "AND u.path @> ARRAY[%(unit)s::bigint]"
+    statement = DIFFERENCE.format(with_list=with_list, select=select, known_joins=joins, known_where=where)
+    with (
+        acting(actor, reason=str(_("evaluation of the rules")), origin=trigger or "task"),
+        connection.cursor() as cursor,
+    ):
+        # Lock first, read in the next statement: it sees what the one before us wrote.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITING, setting.pk % 2**31])
+        cursor.execute(statement, params | {"now": timezone.now()})
+        return dict(zip(COUNTS, cursor.fetchone(), strict=True))
+
+
+def _retire(settings: list[Setting], run: EvaluationRun) -> int:
+    """Resolve what is left of rules that are not in effect any more; return how many."""
+    idle = BusinessRule.objects.exclude(pk__in=[setting.pk for setting in settings])
+    if run.rules:
+        idle = idle.filter(code__in=run.rules)
+    with (
+        acting(run.started_by, reason=str(_("the rule is not in effect")), origin=run.trigger),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(RETIRE, {"now": timezone.now(), "rules": list(idle.values_list("pk", flat=True))})
+        return cursor.rowcount
+
+
+def _subjects_by_kind(results: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many subjects of each kind were judged: a subject judged by several rules counts once."""
+    kinds = {rule.code: rule.kind for rule in defined_rules()}
+    counts: dict[str, int] = {}
+    for code, result in results.items():
+        if code in kinds:
+            counts[kinds[code]] = max(counts.get(kinds[code], 0), result.get("subjects", 0))
+    return counts
