@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else ("up", [])
     values = environment()
     for how in STOP_SIGNALS:
-        signal.signal(how, _stop)
+        if how != signal.SIGHUP or signal.getsignal(how) is not signal.SIG_IGN:  # nohup ./run outlives its terminal
+            signal.signal(how, _stop)
     try:
         home = Home.from_environment(values).open()
         if command == "reset":

@@ -33,7 +33,7 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         for how, handler in before.items():
-            signal.signal(how, handler)
+            signal.signal(how, signal.SIG_DFL if handler is None else handler)
 
 
 class Console:

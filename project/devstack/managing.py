@@ -65,7 +65,7 @@ def _with_own_stack(
             stack.prepare("--empty")
             for process in FOR_A_COMMAND:
                 stack.supervisor.launch(process, stack.env)
-            home.write_state(kind="command", env=stack.env, prepared=True)
+            home.write_state(kind="command", env=stack.shared_env, prepared=True)
         status = _command(arguments, stack.env, mark=str(home.path))
         if not bare:
             stack.wait_for_figures()

@@ -181,6 +181,11 @@ class Postgres(Server):
         return f"postgresql://{ROLE}:{self.home.secrets['database']}@127.0.0.1:{self.port}/{DATABASE}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Return how to reach it; it has no TLS, whatever a person's shell asks of other servers."""
+        return {"DATABASE_URL": self.url, "PGSSLMODE": "disable"}
+
+    @property
     def release(self) -> str:
         out = subprocess.run([self.binaries / "postgres", "--version"], capture_output=True, text=True, check=True)
         return out.stdout.split()[2]
@@ -279,6 +284,7 @@ class Postgres(Server):
             user="postgres",
             password=self.home.secrets["superuser"],
             connect_timeout=3,
+            sslmode="disable",
             autocommit=True,
         )
 
@@ -310,6 +316,11 @@ def _is_postmaster(pid: int, data: Path) -> bool:
         return alive and process.joinpath("cwd").resolve() == data.resolve()
     except OSError:
         return False
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Valkey's configuration wants it when it has blanks."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class Valkey(Server):
@@ -350,7 +361,7 @@ class Valkey(Server):
         lines = [
             "bind 127.0.0.1",
             f"port {self.port}",
-            f"dir {self.data}",
+            f"dir {_quoted(self.data)}",
             f"requirepass {self.home.secrets['valkey']}",
             f"appendonly {'no' if self.hasty else 'yes'}",
             "appendfsync everysec",

@@ -7,11 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 from project.devstack.children import MARK, end_leftovers, tail, tied
 from project.devstack.console import Console, Refusal, uninterrupted
 from project.devstack.home import CHECKOUT, Home
 from project.devstack.servers import Postgres, Valkey
 from project.devstack.supervisor import Supervisor
+
+SHARED = ("DATABASE_URL", "REDIS_URL", "POSTGRES_", "PGSSLMODE", "DJANGO_SETTINGS_MODULE", "COVERIS_")
 
 
 class Stack:
@@ -37,7 +42,7 @@ class Stack:
             fresh = not postgres.data.exists()
             postgres.start(lambda: self.console.still("waiting for PostgreSQL"))
             self.supervisor.adopt(postgres)
-            self.env["DATABASE_URL"] = postgres.url
+            self.env |= postgres.environment
             where = f"new data in {postgres.data}" if fresh else f"data in {postgres.data}"
             self.console.step(f"PostgreSQL {postgres.release} on port {postgres.port}, {where}")
         if "REDIS_URL" in self.env:
@@ -101,13 +106,8 @@ class Stack:
 
     def wait_for_figures(self, seconds: float = 60) -> None:
         """Wait until the workers have worked off every change mark, or say that they have not."""
-        import psycopg
-
-        url = self.env.get("DATABASE_URL")
-        if not url:
-            return
         deadline = time.monotonic() + seconds
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(_address(self.env), sslmode=self.env.get("PGSSLMODE"), autocommit=True) as connection:
             if connection.execute("SELECT to_regclass('changes_mark')").fetchone() == (None,):
                 return
             while (left := connection.execute("SELECT count(*) FROM changes_mark").fetchone()) != (0,):
@@ -121,9 +121,23 @@ class Stack:
                 self.console.still("waiting for the figures to be computed")
                 time.sleep(0.1)
 
+    @property
+    def shared_env(self) -> dict[str, str]:
+        """Return what another command of this home must know to work with this stack."""
+        return {name: value for name, value in self.env.items() if name.startswith(SHARED)}
+
     def stop(self) -> None:
         with uninterrupted():
             self.supervisor.stop()
+
+
+def _address(env: dict[str, str]) -> str:
+    """Return the database's address as libpq reads it."""
+    if url := env.get("DATABASE_URL"):
+        return url
+    names = {"host": "HOST", "port": "PORT", "dbname": "DB", "user": "USER", "password": "PASSWORD"}
+    parts = {word: env[f"POSTGRES_{name}"] for word, name in names.items() if f"POSTGRES_{name}" in env}
+    return make_conninfo(**({"dbname": "coveris", "user": "coveris"} | parts))
 
 
 def _why(log: Path) -> str:

@@ -182,7 +182,8 @@ class Supervisor:
         begun = time.monotonic()
         for runner, process in running:
             while process.poll() is None and time.monotonic() - begun < runner.stop_seconds:
-                self.console.still(f"waiting for {runner.label} to end")
+                if time.monotonic() - begun > 2:
+                    self.console.still(f"waiting for {runner.label} to end")
                 time.sleep(0.05)
             kill_group(process)
             runner.process = None

@@ -55,7 +55,7 @@ def private_servers(home: Home, kind: str, *, hasty: bool) -> Iterator[dict[str,
             shutil.rmtree(postgres.data, ignore_errors=True)
             postgres.start()
         valkey.start()
-        yield {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
+        yield {**postgres.environment, "REDIS_URL": valkey.url}
     finally:
         with uninterrupted():
             valkey.stop()

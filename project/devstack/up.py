@@ -103,7 +103,7 @@ def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
     programs = {process.name: supervisor.launch(process, stack.env, port) for process in STACK}
     web = programs[WEB.name]
     console.step("web, relay, workers and beat are starting")
-    facts = {"kind": "up", "env": stack.env, "prepared": True}
+    facts = {"kind": "up", "env": stack.shared_env, "prepared": True}
     home.write_state(**facts, address=_address(web.port))
     _wait_until_ready(stack, web)
     home.write_state(**facts, address=_address(web.port), ready=True)
