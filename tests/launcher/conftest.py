@@ -24,7 +24,7 @@ def plain_environment(**more: str) -> dict[str, str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     """A fresh home; as root its servers' data is outside of it, and goes too."""
-    made = Home(tmp_path / "home").open()
+    made = Home(tmp_path / "a home, señor").open()
     yield made
     if made.account is not None:
         shutil.rmtree(made.servers_path, ignore_errors=True)
