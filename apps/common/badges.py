@@ -63,11 +63,11 @@ def two_lines(first: Any, second: Any = "", initials: str = "") -> SafeString:
     )
 
 
-def progress(percent: Decimal | float | int | None, text: Any = "", tone: str = Tone.PETROL) -> SafeString:
-    """Return a bar of 0 to 100 % with its text; above 100 it is full and its text says how much. None is “–”."""
-    if percent is None:
+def progress(percent: Decimal | float | int | str | None, text: Any = "", tone: str = Tone.PETROL) -> SafeString:
+    """Return a bar of 0 to 100 % with its text; above 100 it is full and its text says how much. Nothing is “–”."""
+    if percent in (None, ""):
         return format_html('<span class="coveris-subtle">{}</span>', text or "–")
-    width = min(100.0, max(0.0, float(percent)))
+    width = min(100.0, max(0.0, float(percent or 0)))
     return format_html(
         '<span class="coveris-progress coveris-tone-{}"><svg viewBox="0 0 100 8" preserveAspectRatio="none"'
         ' aria-hidden="true"><rect class="coveris-track" width="100" height="8" rx="4"/>'

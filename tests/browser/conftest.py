@@ -247,12 +247,15 @@ def settle(page: Page) -> None:
 
 @pytest.fixture
 def shoot() -> Callable[..., Path]:
-    """Return `shoot(page, name, full=False)`, which keeps a picture in test-artifacts/."""
+    """Return `shoot(page, name, full=False)`, which keeps test-artifacts/<name>-<width>-<scheme>-<language>.png."""
 
     def keep(page: Page, name: str, full: bool = False) -> Path:
         ARTIFACTS.mkdir(exist_ok=True)
-        size = page.viewport_size or {"width": 0}
-        path = ARTIFACTS / f"{name}-{size['width']}.png"
+        width, scheme, language = page.evaluate(
+            """() => [window.innerWidth, document.documentElement.classList.contains("dark") ? "dark" : "light",
+                      document.documentElement.lang]"""
+        )
+        path = ARTIFACTS / f"{name}-{width}-{scheme}-{language}.png"
         page.screenshot(path=path, full_page=full, animations="disabled")
         return path
 

@@ -45,7 +45,7 @@ class Conflict(Refusal):
         self.current_values = model_to_dict(self.current)
         self.changes = self._changes(before)
         who, when = self._last_change()
-        sentence = _(
+        self.sentence = _(
             "%(who)s changed this record on %(when)s, while you had it open. Nothing was saved. "
             "Below is what you typed on top of their changes: look at it and save again."
         ) % {"who": who, "when": when}
@@ -59,7 +59,7 @@ class Conflict(Refusal):
             for change in self.changes
             if change["name"] in form.fields and self._typed(change["name"])
         ]
-        super().__init__([Reason(sentence, code="conflict", fixable=0), *both])
+        super().__init__([Reason(self.sentence, code="conflict", fixable=0), *both])
 
     def merged(self, posted: QueryDict) -> QueryDict:
         """Return what was posted, with the fields the person left alone brought up to date."""

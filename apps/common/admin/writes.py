@@ -37,6 +37,7 @@ class ServiceWrites(Screen):
     """
 
     change_form_template = "common/change_form.html"
+    delete_confirmation_template = "common/delete_confirmation.html"
     # A deed of one's own (a superuser's too) goes the same way; there is no second one.
     perform_delete: ClassVar[Any] = None
 
@@ -254,6 +255,8 @@ def _refused(form: Any, refusal: Refusal) -> Any:
                 return
             for reason in refusal.reasons:
                 field = reason.field if reason.field in self.fields else None
+                if field is None and isinstance(refusal, Conflict):
+                    continue  # its panel says it
                 self.add_error(field, ValidationError(str(reason.message), code=reason.code))
 
         def is_valid(self) -> bool:
