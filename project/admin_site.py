@@ -94,6 +94,11 @@ class CoverisAdminSite(UnfoldAdminSite):
         elif admin_class is not None and admin_class.__module__.partition(".")[0] in OUR_PACKAGES:
             raise ImproperlyConfigured(f"{admin_class.__name__} must derive from apps.common.admin.BaseAdmin.")
 
+    def unregister(self, model_or_iterable: Any) -> None:
+        """Take screens away; those that were never let in are already gone."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        super().unregister([model for model in models if self.is_registered(model)])
+
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer the command palette: pages by name and a few records of each searchable model.
 
