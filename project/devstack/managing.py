@@ -14,7 +14,16 @@ from project.devstack.testing import in_foreground
 # These make the database what it is to be, or must work when the code and the database are out of step.
 UNPREPARED = {"prepare", "migrate", "makemigrations", "showmigrations", "sqlmigrate", "dbshell", "check", "flush"}
 # These need no server at all.
-ALONE = {"help", "version", "compilemessages", "makemessages", "startapp", "collectstatic", "findstatic"}
+ALONE = {
+    "help",
+    "version",
+    "translations",
+    "compilemessages",
+    "makemessages",
+    "startapp",
+    "collectstatic",
+    "findstatic",
+}
 
 
 def manage(home: Home, arguments: list[str], values: dict[str, str]) -> int:
