@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from apps.business_rules.services import Judgement, judged
 from apps.common.acting import acting
 from apps.common.clock import today
 from apps.common.errors import Reason, Refusal
-from apps.common.saving import save_rows, within_scope
+from apps.common.saving import BATCH, save_rows, within_scope
 from apps.fsm.services import Order, apply_transitions
 from apps.org.models import Employee, Position
 
 from .assignment_fsm import AssignmentStatus
-from .models import Assignment
+from .models import Assignment, AssignmentTransitionLog
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
-# What people may change about an assignment; employee and position make another assignment.
-CHANGEABLE = ("effective_hours", "is_reinforcement", "starts_on", "ends_on", "expires_on")
+# Written once, when it is proposed, or by the door; another employee or position is another assignment.
+KEPT = ("employee", "position", "created_by", "accepted_at", "voided")
 
 
 def propose_assignment(
@@ -64,18 +65,45 @@ def save_assignments(
 ) -> list[Assignment]:
     """Propose (rows without a key) or change assignments in the actor's scope, all of them or none.
 
-    The employees are locked first, so that the sum the rules look at cannot move meanwhile.
+    The employees are locked first, so that the sum the rules look at cannot move meanwhile. The rules judge what the
+    change adds: RulesRefused for what blocks, WarningsToConfirm for warnings without `confirmed`.
     """
     with acting(actor, reason):
         len(Employee.objects.locked({row.employee_id for row in assignments}).values_list("pk"))
         _refuse_closed(assignments)
         _refuse_unseen_employees(assignments, actor)
+        new = {id(row) for row in assignments if row.pk is None}
+        changed = [row.pk for row in assignments if row.pk is not None]
         for row in assignments:
             if row.pk is None and actor is not None:
                 row.created_by_id = actor.pk
-        with within_scope(Assignment, assignments, actor):
-            save_rows(Assignment, assignments, leave=["employee", "position", "created_by", "accepted_at", "voided"])
+        subjects = {"employee": {row.employee_id for row in assignments}, "assignment": changed}
+        with judged(subjects=subjects, actor=actor, confirmed=confirmed) as judgement:
+            with within_scope(Assignment, assignments, actor):
+                save_rows(Assignment, assignments, leave=KEPT)
+            judgement.add("assignment", [row.pk for row in assignments if id(row) in new])
+        _log_what_was_confirmed(assignments, new, judgement, actor, reason)
     return list(assignments)
+
+
+def _log_what_was_confirmed(
+    assignments: Sequence[Assignment], new: set[int], judgement: Judgement, actor: User | None, reason: str
+) -> None:
+    """Keep who confirmed which warnings beside the transitions; a proposal without any needs no row."""
+    rows = [
+        AssignmentTransitionLog(
+            subject=row,
+            from_status=row.status,
+            to_status=row.status,
+            transition="propose" if id(row) in new else "change",
+            actor=actor,
+            reason=reason,
+            metadata={"rules": record},
+        )
+        for row in assignments
+        if (record := judgement.record_of("assignment", row.pk))
+    ]
+    AssignmentTransitionLog.objects.bulk_create(rows, batch_size=BATCH)
 
 
 def expire_proposals(*, actor: User | None) -> int:
