@@ -1,0 +1,202 @@
+"""The figures of a week as people read them: every unit with everything below it, and its positions.
+
+The current week and those to come are the stored figures; weeks gone by are the closed ones, with the tree they had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from apps.common.hours import to_hours, to_percent
+from apps.org.models import OrgUnit
+from apps.org.querysets import scope_of, sees_the_house
+
+from .coverage import FIGURES, UNIT_FIGURES, state_of
+from .enums import CoverageState
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """A unit's sums over its own positions and everything below, in hour-days; positions counted by state."""
+
+    id: int
+    code: str
+    name: str
+    parent_code: str | None
+    depth: int
+    required: int
+    assigned: int
+    reinforcement: int
+    proposed: int
+    unqualified: int
+    filled: int
+    deficit: int
+    surplus: int
+    vacant: int
+    partial: int
+    covered: int
+    over_covered: int
+    no_demand: int
+
+    @property
+    def coverage_percent(self) -> Decimal | None:
+        """Return filled ÷ required, total over total; None without demand."""
+        return to_percent(self.filled, self.required)
+
+    @property
+    def raw_percent(self) -> Decimal | None:
+        """Return assigned ÷ required, in which surplus hides deficit; None without demand."""
+        return to_percent(self.assigned, self.required)
+
+    @property
+    def net_zero(self) -> bool:
+        """Say whether gap and surplus hide each other."""
+        return self.deficit > 0 and self.assigned >= self.required
+
+    @property
+    def is_green(self) -> bool:
+        """Say whether every position with demand is covered or over, by people who are qualified."""
+        return self.required > 0 and not (self.vacant or self.partial or self.unqualified)
+
+    def hours(self, name: str) -> Decimal:
+        return to_hours(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class PositionLine:
+    """A position's figures in a week, in hour-days."""
+
+    id: int
+    code: str
+    title: str
+    unit_code: str
+    required: int
+    assigned: int
+    reinforcement: int
+    proposed: int
+    unqualified: int
+
+    @property
+    def coverage_percent(self) -> Decimal | None:
+        """Return assigned ÷ required; None without demand."""
+        return to_percent(self.assigned, self.required)
+
+    @property
+    def state(self) -> CoverageState:
+        return state_of(self.required, self.assigned)
+
+    def hours(self, name: str) -> Decimal:
+        return to_hours(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Board:
+    """One week of a part of the tree. `closed_at` is set for a week that is kept for good."""
+
+    week: date
+    closed_at: datetime | None
+    units: list[UnitLine]
+    positions: list[PositionLine]
+
+
+class NoFigures(Exception):
+    """No figures are kept for that week: it is beyond the horizon, or was over before the first computation."""
+
+
+# A stored array's element for a week; NULL, so no row, outside of the stored weeks.
+STORED = "(%(week)s::date - c.first_week) / 7 + 1"
+
+
+def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board:
+    """Return a week's figures of everything under a unit (None = the whole tree) that the user may see.
+
+    Without a user everything. Raise NoFigures for a week without any; a unit out of scope gives an empty board.
+    """
+    root = unit.pk if unit else None
+    scope = None
+    if user is not None:
+        if not sees_the_house(user):
+            return Board(week, None, [], [])
+        scope = scope_of(user)
+    params = {"week": week, "root": root, "scope": scope}
+    closed_at = _one("SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s", params)
+    if closed_at is not None:
+        return Board(week, closed_at, _units(CLOSED_UNITS, params), _positions(CLOSED_POSITIONS, params))
+    kept = _one(
+        f"SELECT EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)"
+        " OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)",
+        params,
+    )
+    if not kept:
+        raise NoFigures(week)
+    return Board(week, None, _units(LIVE_UNITS, params), _positions(LIVE_POSITIONS, params))
+
+
+def _one(sql: str, params: dict[str, Any]) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()[0]
+
+
+def _inside(path: str) -> str:
+    """Return the condition that a path lies under the unit asked for and in the user's scope."""
+    return (
+        f"(%(root)s::bigint IS NULL OR {path} @> ARRAY[%(root)s::bigint])"
+        f" AND (%(scope)s::bigint IS NULL OR {path} @> ARRAY[%(scope)s::bigint])"
+    )
+
+
+def _rolled_up(rows: str) -> str:
+    """Return SQL that adds `rows (path, UNIT_FIGURES)` to each unit on their paths that is asked for and in scope."""
+    sums = ", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)
+    return f"""
+        SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth, {sums}
+        FROM ({rows}) AS r
+        CROSS JOIN LATERAL unnest(r.path) WITH ORDINALITY AS above (id, depth)
+        JOIN org_orgunit u ON u.id = above.id
+        LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
+             AND (%(scope)s::bigint IS NULL OR r.path[:above.depth - 1] @> ARRAY[%(scope)s::bigint])
+        WHERE {_inside("r.path[:above.depth]")}
+        GROUP BY r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth"""
+
+
+LIVE_UNITS = _rolled_up(
+    f"""SELECT u.path, {", ".join(f"COALESCE(c.{name}[{STORED}], 0) AS {name}" for name in UNIT_FIGURES)}
+    FROM org_orgunit u LEFT JOIN demand_unitcoverage c ON c.org_unit_id = u.id WHERE {_inside("u.path")}"""
+)
+CLOSED_UNITS = _rolled_up(
+    f"""SELECT c.path, {", ".join(f"c.{name}" for name in UNIT_FIGURES)}
+    FROM demand_closedunitweek c WHERE c.week = %(week)s AND {_inside("c.path")}"""
+)
+LIVE_POSITIONS = f"""
+    SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}[{STORED}]" for name in FIGURES)}
+    FROM demand_positioncoverage c
+    JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
+    WHERE c.required[{STORED}] IS NOT NULL AND {_inside("u.path")} ORDER BY p.code"""
+CLOSED_POSITIONS = f"""
+    SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}" for name in FIGURES)}
+    FROM demand_closedpositionweek c
+    JOIN org_position p ON p.id = c.position_id
+    JOIN org_orgunit u ON u.id = c.path[array_upper(c.path, 1)]
+    WHERE c.week = %(week)s AND {_inside("c.path")} ORDER BY p.code"""
+
+
+def _units(sql: str, params: dict[str, Any]) -> list[UnitLine]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    codes = {row[1]: row[2] for row in rows}
+    # Each unit right below the one it is part of, sisters by their codes.
+    rows.sort(key=lambda row: [codes.get(unit, "") for unit in row[0]])
+    return [UnitLine(*row[1:6], *map(int, row[6:])) for row in rows]
+
+
+def _positions(sql: str, params: dict[str, Any]) -> list[PositionLine]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [PositionLine(*row) for row in cursor.fetchall()]

@@ -1,0 +1,98 @@
+"""Everything that runs by itself: one table, put into the scheduler where staff edit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from celery.schedules import crontab, schedule
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sentence for people, the task, when it runs (local time), and why then."""
+
+    sentence: Any
+    task: str
+    when: crontab | schedule
+    why: Any
+
+
+def daily(hour: int, minute: int, **more: Any) -> crontab:
+    return crontab(hour=str(hour), minute=str(minute), **more)
+
+
+# In the order of the clock. All of them may run twice, or twice at once, without a second effect.
+JOBS = (
+    Job(
+        _("Work off what a lost message left"), "changes.drain", schedule(5),
+        _("Changes reach the figures by a message; this finds those whose message was lost."),
+    ),
+    Job(
+        _("Let the new day into the figures"), "changes.turn_day", daily(0, 1),
+        _("A day to come counts with the status of today; once it has come, with its own."),
+    ),
+    Job(
+        _("Close the week that is over"), "changes.close_weeks", daily(0, 5, day_of_week="1"),
+        _("A closed week keeps its figures and its tree for good."),
+    ),
+    Job(
+        _("Expire proposals"), "fsm.expire_proposals", daily(0, 10),
+        _("A proposal stands until the end of its last day."),
+    ),
+    Job(
+        _("Start and end leaves"), "org.run_leaves", daily(0, 15),
+        _("A leave begins in the morning of its first day, and ends the day after its last one."),
+    ),
+    Job(
+        _("Complete notices"), "org.complete_notices", daily(0, 20),
+        _("Employment ends the day after the last day."),
+    ),
+    Job(
+        _("Close assignments that have ended"), "assignments.close_ended", daily(0, 25),
+        _("An assignment is over the day after its last one."),
+    ),
+    Job(
+        _("Prove the figures"), "changes.prove", daily(2, 30),
+        _("Everything is computed anew and compared with what is stored, while nobody works."),
+    ),
+    Job(
+        _("Evaluate the rules for everyone"), "business_rules.sweep", daily(3, 0),
+        _("Tags and contracts run out by themselves; the violations are there in the morning."),
+    ),
+)  # fmt: skip
+
+
+def install() -> int:
+    """Add the jobs that are not there yet and return how many; what staff changed stays as it is."""
+    known = set(PeriodicTask.objects.filter(task__in=[job.task for job in JOBS]).values_list("task", flat=True))
+    new = [job for job in JOBS if job.task not in known]
+    with transaction.atomic():
+        for job in new:
+            PeriodicTask.objects.create(
+                name=gettext(job.sentence), task=job.task, description=gettext(job.why), **_when(job.when)
+            )
+    return len(new)
+
+
+def _when(when: crontab | schedule) -> dict[str, Any]:
+    if isinstance(when, crontab):
+        cron, _made = CrontabSchedule.objects.get_or_create(
+            minute=when._orig_minute,
+            hour=when._orig_hour,
+            day_of_week=when._orig_day_of_week,
+            day_of_month="*",
+            month_of_year="*",
+            timezone=settings.TIME_ZONE,
+        )
+        return {"crontab": cron}
+    interval, _made = IntervalSchedule.objects.get_or_create(
+        every=int(when.run_every.total_seconds()), period=IntervalSchedule.SECONDS
+    )
+    # A bell nobody heard in this time is of no use any more.
+    return {"interval": interval, "expire_seconds": 60}

@@ -1,0 +1,45 @@
+"""The base of every task: signed as the system, so that history tells what a task did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import celery
+from django.db import DatabaseError, InterfaceError, connection
+
+SIGN = """
+    SELECT set_config('coveris.actor', '', false), set_config('coveris.reason', '', false),
+           set_config('coveris.origin', %s, false)
+"""
+
+
+@contextmanager
+def signed_by_the_system(origin: str = "task") -> Iterator[None]:
+    """Sign what this connection writes, outside of `acting` too, as the system.
+
+    For the session, not for a transaction: a task may need several. `acting` inside keeps the origin.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SIGN, [origin])
+    try:
+        yield
+    finally:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(SIGN, [""])
+        except (DatabaseError, InterfaceError):
+            # The session is lost or its transaction failed, and the signature with it.
+            if not connection.in_atomic_block:
+                connection.close()
+
+
+class Task(celery.Task):
+    """Runs inside `signed_by_the_system`. Celery's Django support closes the connection before and after."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with signed_by_the_system():
+            return self.run(*args, **kwargs)
