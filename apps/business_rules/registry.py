@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from .questions import Question
 from .verdicts import Verdict
 
 _RULES: dict[str, Rule] = {}
@@ -16,12 +17,12 @@ _RULES: dict[str, Rule] = {}
 class Rule:
     """One rule: what it judges, the SQL that finds who breaks it, and how it speaks.
 
-    `violations` is SQL (or a function that returns it) of rows (subject_id, observed, "limit", facts) over the
-    relation `subject (id, threshold)`, which holds a few subjects or all of them, each with the threshold of its
-    unit; so the gate, the sweep and the preview run the same text. Parameters: today, as_accepted (ids of
-    assignments to be counted as if accepted), at_gate (whether a change is being judged rather than today).
-    facts is JSON and depends on the day only where the violation does, or the sweep would rewrite it nightly;
-    facts.records lists the records behind the verdict as {kind, id, code}.
+    `violations` is SQL (or a function of the question that returns it with parameters of its own) of rows
+    (subject_id, observed, "limit", facts) over the relation `subject (id, threshold)`, which holds a few subjects or
+    all of them, each with the threshold of its unit; so the gate, the sweep and the preview run the same text.
+    Parameters: today, as_accepted (ids of assignments to be counted as if accepted), at_gate (whether a change is
+    being judged rather than today). facts is JSON and depends on the day only where the violation does, or the sweep
+    would rewrite it nightly; facts.records lists the records behind the verdict as {kind, id, code}.
     `worse` says in which direction the observed value gets worse; None observed is worse than any number.
     `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower `fixable` =
     easier for the person to fix.
@@ -31,14 +32,15 @@ class Rule:
     kind: str
     name: Any
     description: Any
-    violations: str | Callable[[], str]
+    violations: str | Callable[[Question], tuple[str, dict[str, Any]]]
     sentence: Callable[[Verdict], str]
     remedy: Callable[[Verdict], str]
     worse: Literal["higher", "lower"] = "higher"
     fixable: int = 50
 
-    def sql(self) -> str:
-        return self.violations if isinstance(self.violations, str) else self.violations()
+    def sql(self, question: Question) -> tuple[str, dict[str, Any]]:
+        """Return the SQL of the violations and the parameters of its own."""
+        return (self.violations, {}) if isinstance(self.violations, str) else self.violations(question)
 
     def is_worse(self, after: Decimal | None, before: Decimal | None) -> bool:
         """Say whether an observed value is worse than it was."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from .enums import SubjectKind
 from .models import BusinessRule, RuleOverride
+from .questions import Question
 from .registry import Rule, rule_with_code
 from .subjects import Kind, kind_named
 
@@ -29,23 +29,6 @@ class Setting:
     @property
     def kind(self) -> Kind:
         return kind_named(self.rule.kind)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of every rule alike: on which day, about whom, as if which proposals were accepted.
-
-    `ids` = None asks about every subject of the kind; `unit` narrows that to a unit and all below it.
-    """
-
-    on: date
-    ids: dict[str, list[int]] | None = None
-    unit: int | None = None
-    as_accepted: tuple[int, ...] = ()
-    at_gate: bool = False
-
-    def asks_about(self, kind: str) -> bool:
-        return self.ids is None or bool(self.ids.get(kind))
 
 
 def settings_in_effect(on: date, codes: Iterable[str] | None = None) -> list[Setting]:
@@ -94,7 +77,8 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
     The columns: rule, subject_id, subject_code, who, observed, "limit", facts, severity, waived.
     """
     kind = setting.kind
-    params: dict[str, Any] = {
+    broken, params = setting.rule.sql(question)
+    params |= {
         "today": question.on,
         "at_gate": question.at_gate,
         "as_accepted": list(question.as_accepted),
@@ -105,14 +89,14 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
         f"threshold{n}": setting.threshold,
     }
     if question.ids is not None:
-        params[f"ids_{kind.name}"] = list(question.ids.get(kind.name, ()))
+        params[f"ids_{kind.name}"] = question.ids_of(kind.name)
     if question.unit is not None:
         params["unit"] = question.unit
     units = "" if question.ids is None else UNITS_OF_SUBJECTS.format(rows=kind.rows, kind=kind.name)
     before = UNIT_SETTING.format(n=n, units=units) if setting.has_overrides else ""
     with_list = f"""
         {before} subject AS NOT MATERIALIZED ({_subjects(setting, question, n)}),
-        broken AS ({setting.rule.sql()})
+        broken AS ({broken})
     """
     severity = f"%(severity{n})s"
     select = FOUND.format(
@@ -143,8 +127,3 @@ def _subjects(setting: Setting, question: Question, n: int) -> str:
         conditions.append("o.severity IS DISTINCT FROM 'OFF'")
         threshold = f"COALESCE(o.threshold, {threshold})"
     return f"SELECT r.id, {threshold} AS threshold FROM ({kind.rows}) r {joins} WHERE {' AND '.join(conditions)}"
-
-
-def as_accepted_of(ids: dict[str, list[int]]) -> tuple[int, ...]:
-    """Return the assignments among the subjects: a proposal is judged as if it were accepted."""
-    return tuple(ids.get(SubjectKind.ASSIGNMENT, ()))

@@ -2,53 +2,318 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import translation
 
 from apps.assignments.models import Assignment
 from apps.business_rules.models import BusinessRule
 from apps.business_rules.services import RulesRefused, WarningsToConfirm, judged
-from apps.common.errors import ConfirmationNeeded, Refusal
+from apps.common.errors import ConfirmationNeeded
 from apps.fsm.services import Order, TransitionsRefused, apply_transition, apply_transitions
+from apps.tags.models import EmployeeTag
 from tests.conftest import TODAY
 from tests.factories import (
     AssignmentFactory,
     Clinic,
     EmployeeFactory,
+    EmployeeTagFactory,
     PositionFactory,
     PositionTagFactory,
     TagFactory,
-    UserFactory,
     WaiverFactory,
 )
+from tests.rules.catalogue import install_rules
 
 pytestmark = pytest.mark.django_db
 Rules = dict[str, BusinessRule]
 
 
-def test_accepting_above_the_cap_is_refused_with_rule_numbers_records_and_a_way_out(
-    clinic: Clinic, rules: Rules
-) -> None:
-    rules["HOURS_OVER_POOL"].delete()
-    AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
-    more = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=24, starts_on=TODAY)
-    with pytest.raises(TransitionsRefused) as refused:
+def contract_of(clinic: Clinic, hours: int) -> None:
+    EmployeeTag.objects.filter(employee=clinic.nurse).delete()
+    EmployeeTagFactory(employee=clinic.nurse, tag=TagFactory(contract=True, hours_delta=hours))
+
+
+class TestAccepting:
+    """The door asks the rules in its own transaction."""
+
+    @pytest.fixture
+    def more(self, clinic: Clinic, rules: Rules) -> Assignment:
+        """A proposal of 24 hours beside 40 accepted ones, with hours enough in the contract."""
+        contract_of(clinic, 80)
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
+        return AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=24, starts_on=TODAY)
+
+    def test_above_the_cap_is_refused_with_rule_numbers_records_and_a_way_out(
+        self, clinic: Clinic, more: Assignment
+    ) -> None:
+        with translation.override("en"), pytest.raises(TransitionsRefused) as refused:
+            apply_transition(more, "accept", actor=clinic.admin)
+        [reason] = refused.value.reasons
+        assert reason.code == "MAX_WEEKLY_HOURS"
+        assert reason.records == ("E1", "E1/P1/2026-01-01", "E1/P2/2026-12-09")
+        assert "64.00 hours a week" in reason.message
+        assert "the cap of 60.00" in reason.message
+        assert "It fits with 4.00 hours less" in reason.message
+        assert Assignment.objects.get(pk=more.pk).status == "PROPOSED"
+        assert not more.transition_logs.exists()
+
+    def test_a_confirmation_does_not_open_a_blocking_rule(self, clinic: Clinic, more: Assignment) -> None:
+        with pytest.raises(TransitionsRefused):
+            apply_transition(more, "accept", actor=clinic.admin, confirmed=True)
+
+    def test_exactly_the_cap_is_accepted(self, clinic: Clinic, more: Assignment) -> None:
+        Assignment.objects.filter(pk=more.pk).update(effective_hours=20)
+        assert apply_transition(more, "accept", actor=clinic.admin).status == "ACTIVE"
+
+    def test_a_waiver_in_force_lets_it_pass_and_the_log_says_so(
+        self, clinic: Clinic, rules: Rules, more: Assignment
+    ) -> None:
+        WaiverFactory(
+            rule=rules["MAX_WEEKLY_HOURS"],
+            subject_kind="employee",
+            subject_id=clinic.nurse.pk,
+            subject_code="E1",
+            granted_by=clinic.admin,
+            expires_on=TODAY,
+        )
         apply_transition(more, "accept", actor=clinic.admin)
-    [reason] = refused.value.reasons
-    assert reason.code == "MAX_WEEKLY_HOURS"
-    assert "64.00" in reason.message or "64,00" in reason.message
-    assert {"E1/P1/2026-01-01", "E1/P2/2026-12-09"} <= set(reason.records)
-    assert "4.00" in reason.message or "4,00" in reason.message
-    assert Assignment.objects.get(pk=more.pk).status == "PROPOSED"
+        [waived] = more.transition_logs.get().metadata["rules"]["waived"]
+        assert waived == {"rule": "MAX_WEEKLY_HOURS", "subject": "E1", "observed": "64.00", "limit": "60.00"}
+
+    def test_an_expired_waiver_lets_nothing_pass(self, clinic: Clinic, rules: Rules, more: Assignment) -> None:
+        WaiverFactory(
+            rule=rules["MAX_WEEKLY_HOURS"],
+            subject_kind="employee",
+            subject_id=clinic.nurse.pk,
+            subject_code="E1",
+            granted_by=clinic.admin,
+            expires_on=TODAY - timedelta(days=1),
+        )
+        with pytest.raises(TransitionsRefused):
+            apply_transition(more, "accept", actor=clinic.admin)
+
+    def test_a_proposal_that_stands_in_breach_is_refused_although_the_breach_is_not_new(
+        self, clinic: Clinic, rules: Rules
+    ) -> None:
+        proposal = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=10)
+        PositionTagFactory(position=clinic.p1, tag=TagFactory(code="ICU"))
+        with pytest.raises(TransitionsRefused) as refused:
+            apply_transition(proposal, "accept", actor=clinic.admin)
+        assert [reason.code for reason in refused.value.reasons] == ["MISSING_REQUIRED_TAG"]
+
+    def test_the_easiest_to_fix_comes_first(self, clinic: Clinic, more: Assignment) -> None:
+        PositionTagFactory(position=clinic.p2, tag=TagFactory())
+        type(clinic.p2).objects.filter(pk=clinic.p2.pk).update(closes_on=TODAY)
+        with pytest.raises(TransitionsRefused) as refused:
+            apply_transition(more, "accept", actor=clinic.admin)
+        assert [reason.code for reason in refused.value.reasons] == [
+            "OUTSIDE_POSITION_DATES",
+            "MAX_WEEKLY_HOURS",
+            "MISSING_REQUIRED_TAG",
+        ]
+
+    def test_a_rule_that_is_off_refuses_nothing(self, clinic: Clinic, rules: Rules, more: Assignment) -> None:
+        BusinessRule.objects.filter(code="MAX_WEEKLY_HOURS").update(enabled=False)
+        assert apply_transition(more, "accept", actor=clinic.admin).status == "ACTIVE"
+
+    def test_taking_away_is_never_refused(self, clinic: Clinic, rules: Rules) -> None:
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=10, accepted=True)
+        assert apply_transition(clinic.nurse, "suspend", actor=clinic.admin, reason="inquiry").status == "SUSPENDED"
 
 
-def test_exactly_the_cap_is_allowed(clinic: Clinic, rules: Rules) -> None:
-    AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
-    more = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=20, starts_on=TODAY)
-    assert apply_transition(more, "accept", actor=clinic.admin, confirmed=True).status == "ACTIVE"
+class TestWarnings:
+    @pytest.fixture
+    def over_pool(self, clinic: Clinic, rules: Rules) -> Assignment:
+        return AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40)
+
+    def test_a_warning_asks_first_and_nothing_happens(self, clinic: Clinic, over_pool: Assignment) -> None:
+        with pytest.raises(ConfirmationNeeded) as asked:
+            apply_transition(over_pool, "accept", actor=clinic.admin)
+        assert isinstance(asked.value, WarningsToConfirm)
+        assert [finding.observed for finding in asked.value.findings] == [Decimal("-4.00")]
+        assert list(asked.value.of("assignment")) == [over_pool.pk]
+        assert Assignment.objects.get(pk=over_pool.pk).status == "PROPOSED"
+
+    def test_confirmed_it_goes_on_and_the_log_keeps_what_and_who(self, clinic: Clinic, over_pool: Assignment) -> None:
+        apply_transition(over_pool, "accept", actor=clinic.manager, confirmed=True)
+        log = over_pool.transition_logs.get()
+        assert log.actor == clinic.manager
+        assert log.metadata["rules"]["confirmed"] == [
+            {"rule": "HOURS_OVER_POOL", "subject": "E1", "observed": "-4.00", "limit": "0.00"}
+        ]
+
+    def test_an_info_goes_on_and_is_noted(self, clinic: Clinic, over_pool: Assignment) -> None:
+        BusinessRule.objects.filter(code="HOURS_OVER_POOL").update(severity="INFO")
+        apply_transition(over_pool, "accept", actor=clinic.manager)
+        assert over_pool.transition_logs.get().metadata["rules"]["noted"][0]["rule"] == "HOURS_OVER_POOL"
+
+    def test_nothing_to_tell_leaves_no_trace(self, clinic: Clinic, rules: Rules) -> None:
+        fine = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=36)
+        apply_transition(fine, "accept", actor=clinic.manager)
+        assert "rules" not in fine.transition_logs.get().metadata
+
+    def test_activating_somebody_with_more_hours_than_the_contract_asks(self, clinic: Clinic, rules: Rules) -> None:
+        EmployeeTagFactory(employee=clinic.newcomer, tag=TagFactory(contract=True, hours_delta=24))
+        AssignmentFactory(employee=clinic.newcomer, position=clinic.p1, effective_hours=30, accepted=True)
+        with pytest.raises(WarningsToConfirm):
+            apply_transition(clinic.newcomer, "activate", actor=clinic.manager)
+        apply_transition(clinic.newcomer, "activate", actor=clinic.manager, confirmed=True)
+        [confirmed] = clinic.newcomer.transition_logs.get().metadata["rules"]["confirmed"]
+        assert (confirmed["rule"], confirmed["subject"]) == ("HOURS_OVER_POOL", "E3")
+
+
+class TestWhatAChangeAdds:
+    """Only what is new, or worse than before, is the change's doing."""
+
+    @pytest.fixture
+    def overloaded(self, clinic: Clinic) -> Assignment:
+        """64 hours since before there were rules."""
+        contract_of(clinic, 80)
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
+        other = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=24, accepted=True)
+        install_rules()
+        return other
+
+    def change(self, assignment: Assignment, clinic: Clinic, **fields: Any) -> Any:
+        with judged(subjects={"assignment": [assignment.pk]}, actor=clinic.admin) as judgement:
+            Assignment.objects.filter(pk=assignment.pk).update(**fields)
+        return judgement
+
+    @pytest.mark.parametrize("hours", [24, 23, 20])
+    def test_what_was_wrong_before_and_gets_no_worse_is_let_be(
+        self, clinic: Clinic, overloaded: Assignment, hours: int
+    ) -> None:
+        assert self.change(overloaded, clinic, effective_hours=hours).added == []
+
+    def test_a_hundredth_worse_is_refused_and_rolled_back(self, clinic: Clinic, overloaded: Assignment) -> None:
+        with pytest.raises(RulesRefused) as refused:
+            self.change(overloaded, clinic, effective_hours=Decimal("24.01"))
+        assert set(refused.value.by_subject) == {("employee", clinic.nurse.pk), ("assignment", overloaded.pk)}
+        assert Assignment.objects.get(pk=overloaded.pk).effective_hours == 24
+
+    def test_an_end_taken_away_is_worse_than_an_end_too_late(self, clinic: Clinic, rules: Rules) -> None:
+        position = PositionFactory(org_unit=clinic.h1, closes_on=TODAY)
+        late = AssignmentFactory(
+            employee=clinic.nurse, position=position, effective_hours=5, ends_on=TODAY + timedelta(days=3)
+        )
+        assert self.change(late, clinic, ends_on=TODAY + timedelta(days=2)).added == []
+        with pytest.raises(RulesRefused):
+            self.change(late, clinic, ends_on=None)
+
+    def test_a_proposal_is_judged_as_if_accepted_and_a_lighter_one_is_no_worse(
+        self, clinic: Clinic, overloaded: Assignment
+    ) -> None:
+        proposal = AssignmentFactory(employee=clinic.nurse, position=PositionFactory(), effective_hours=5)
+        with pytest.raises(RulesRefused):
+            self.change(proposal, clinic, effective_hours=6)
+        assert self.change(proposal, clinic, effective_hours=4).added == []
+
+    def test_of_one_made_inside_the_block_everything_counts(self, clinic: Clinic, rules: Rules) -> None:
+        PositionTagFactory(position=clinic.p1, tag=TagFactory())
+        with (
+            pytest.raises(RulesRefused) as refused,
+            judged(subjects={"employee": [clinic.nurse.pk]}, actor=clinic.admin) as judgement,
+        ):
+            made = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=61)
+            judgement.add("assignment", [made.pk])
+        assert [reason.code for reason in refused.value.of("assignment")[made.pk]] == [
+            "MAX_WEEKLY_HOURS",
+            "MISSING_REQUIRED_TAG",
+        ]
+        assert not Assignment.objects.exists()
+
+    def test_an_error_inside_the_block_is_not_hidden(self, clinic: Clinic, rules: Rules) -> None:
+        with pytest.raises(ZeroDivisionError), judged(subjects={"employee": [clinic.nurse.pk]}, actor=None):
+            1 / 0
+        with judged(subjects={"employee": [clinic.nurse.pk]}, actor=None) as judgement:
+            pass
+        assert judgement.added == []
+
+
+class TestSheets:
+    """Many rows in one block are judged by what is there in the end."""
+
+    def test_the_door_inside_a_block_leaves_the_judging_to_it(self, clinic: Clinic, rules: Rules) -> None:
+        contract_of(clinic, 80)
+        old = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
+        new = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=40, starts_on=TODAY)
+        with judged(
+            subjects={"assignment": [old.pk]}, entering={"assignment": [new.pk]}, actor=clinic.admin
+        ) as judgement:
+            apply_transition(new, "accept", actor=clinic.admin)
+            apply_transition(old, "close", actor=clinic.admin, reason="replaced", ends_on=TODAY - timedelta(days=1))
+        assert judgement.added == []
+        assert Assignment.objects.get(pk=new.pk).status == "ACTIVE"
+
+    def test_too_much_in_the_end_rolls_all_of_it_back(self, clinic: Clinic, rules: Rules) -> None:
+        contract_of(clinic, 80)
+        old = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
+        new = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=40, starts_on=TODAY)
+        with (
+            pytest.raises(RulesRefused) as refused,
+            judged(subjects={"employee": [clinic.nurse.pk]}, actor=clinic.admin),
+        ):
+            apply_transition(new, "accept", actor=clinic.admin)
+            Assignment.objects.filter(pk=old.pk).update(effective_hours=21)
+        assert new.pk in refused.value.of("assignment")
+        assert Assignment.objects.get(pk=new.pk).status == "PROPOSED"
+        assert Assignment.objects.get(pk=old.pk).effective_hours == 40
+
+    def test_a_proposal_named_as_changed_and_then_accepted_answers_for_all_it_breaks(
+        self, clinic: Clinic, rules: Rules
+    ) -> None:
+        PositionTagFactory(position=clinic.p1, tag=TagFactory())
+        proposal = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=61)
+        with (
+            pytest.raises(RulesRefused) as refused,
+            judged(subjects={"assignment": [proposal.pk]}, actor=clinic.admin, confirmed=True),
+        ):
+            apply_transition(proposal, "accept", actor=clinic.admin)
+        assert [reason.code for reason in refused.value.reasons] == ["MAX_WEEKLY_HOURS", "MISSING_REQUIRED_TAG"]
+
+
+class TestMany:
+    def proposals(self, clinic: Clinic, number: int, heavy: set[int]) -> list[Assignment]:
+        rows = []
+        for at in range(number):
+            employee = EmployeeFactory(home_unit=clinic.h1, active=True, active__hours="80")
+            hours = 61 if at in heavy else 36
+            rows.append(AssignmentFactory(employee=employee, position=clinic.p1, effective_hours=hours))
+        return rows
+
+    def test_each_refused_one_is_told_why_and_none_is_moved(self, clinic: Clinic, rules: Rules) -> None:
+        rows = self.proposals(clinic, 6, {1, 4})
+        with pytest.raises(TransitionsRefused) as refused:
+            apply_transitions(Assignment, "accept", [Order(row.pk) for row in rows], actor=clinic.admin)
+        assert set(refused.value.by_subject) == {rows[1].pk, rows[4].pk}
+        assert not Assignment.objects.active().exists()
+
+    def test_two_that_are_too_much_together_are_both_refused(self, clinic: Clinic, rules: Rules) -> None:
+        contract_of(clinic, 80)
+        pair = [
+            AssignmentFactory(employee=clinic.nurse, position=position, effective_hours=40)
+            for position in (clinic.p1, clinic.p2)
+        ]
+        with pytest.raises(TransitionsRefused) as refused:
+            apply_transitions(Assignment, "accept", [Order(row.pk) for row in pair], actor=clinic.admin)
+        assert set(refused.value.by_subject) == {row.pk for row in pair}
+
+    def test_the_number_of_queries_does_not_grow_with_the_subjects(self, clinic: Clinic, rules: Rules) -> None:
+        def queries(number: int) -> int:
+            rows = self.proposals(clinic, number, set())
+            with (
+                CaptureQueriesContext(
+                    connection,
+                ) as captured,
+                judged(subjects={"assignment": [row.pk for row in rows]}, actor=clinic.admin),
+            ):
+                pass
+            return len(captured)
+
+        assert queries(1) == queries(12)

@@ -12,8 +12,9 @@ from django.db import connection
 from apps.common.clock import today
 
 from ..models import BusinessRule
+from ..questions import Question
 from ..registry import rule_with_code
-from ..sql import Question, Setting, found_by, settings_in_effect
+from ..sql import Setting, found_by, settings_in_effect
 from ..subjects import kind_named
 from ..verdicts import Finding
 

@@ -15,8 +15,9 @@ from apps.common.clock import today
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
 from ..enums import Severity
+from ..questions import Question, as_accepted_of
 from ..registry import rule_with_code
-from ..sql import Question, as_accepted_of, settings_in_effect
+from ..sql import settings_in_effect
 from ..subjects import kind_named
 from ..verdicts import Finding
 from .evaluation import ask

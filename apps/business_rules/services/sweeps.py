@@ -20,8 +20,9 @@ from apps.users.enums import Role
 from apps.users.permissions import rights_of
 
 from ..models import BusinessRule, EvaluationRun
+from ..questions import Question
 from ..registry import defined_rules
-from ..sql import Question, Setting, found_by, settings_in_effect
+from ..sql import Setting, found_by, settings_in_effect
 
 if TYPE_CHECKING:
     from apps.users.models import User

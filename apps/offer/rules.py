@@ -1,0 +1,90 @@
+"""The rules about the hours employees can give."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from apps.business_rules.questions import Question
+from apps.business_rules.registry import Rule, register_rule
+from apps.business_rules.verdicts import Verdict, hours
+from apps.changes.span import Span
+from apps.common.hours import HOUR_DAYS
+from apps.common.weeks import week_code
+
+from .ledger import ledger_sql
+
+
+def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return who has a week of the horizon whose balance is below −threshold, by the ledger's own formula."""
+    ledger, params = ledger_sql(
+        Span.current(question.on), employees=question.ids_of("employee"), accepted=question.as_accepted
+    )
+    return (
+        f"""
+            SELECT s.id AS subject_id, worst.balance::numeric / {HOUR_DAYS} AS observed,
+                -COALESCE(s.threshold, 0) AS "limit",
+                jsonb_build_object(
+                    'week', worst.monday, 'pool', round(worst.pool::numeric / {HOUR_DAYS}, 2)::text,
+                    'assigned', round(worst.assigned::numeric / {HOUR_DAYS}, 2)::text,
+                    'records', (
+                        SELECT COALESCE(jsonb_agg(jsonb_build_object(
+                            'kind', 'assignment', 'id', a.id,
+                            'code', e.employee_number || '/' || p.code || '/' || a.starts_on,
+                            'hours', a.effective_hours::text
+                        ) ORDER BY a.starts_on, a.id), '[]')
+                        FROM assignments_assignment a JOIN org_position p ON p.id = a.position_id
+                            JOIN org_employee e ON e.id = a.employee_id
+                        WHERE a.employee_id = s.id AND NOT a.voided
+                            AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))
+                            AND a.starts_on < worst.monday + 7 AND (a.ends_on IS NULL OR a.ends_on >= worst.monday)
+                    )
+                ) AS facts
+            FROM subject s JOIN ({ledger}) l ON l.employee_id = s.id
+            CROSS JOIN LATERAL (
+                SELECT l.pool[week] - l.assigned[week] AS balance, l.pool[week] AS pool, l.assigned[week] AS assigned,
+                    %(span_first)s::date + 7 * (week - 1) AS monday
+                FROM generate_subscripts(l.pool, 1) AS week
+                ORDER BY balance, week LIMIT 1
+            ) worst
+            WHERE worst.balance < -COALESCE(s.threshold, 0) * {HOUR_DAYS}
+        """,
+        params,
+    )
+
+
+def _over(verdict: Verdict) -> str:
+    facts = verdict.facts
+    return _now("%(who)s: balance of %(balance)s hours in week %(week)s (%(pool)s to give, %(assigned)s assigned).") % {
+        "who": verdict.who,
+        "balance": hours(verdict.observed),
+        "week": week_code(date.fromisoformat(facts["week"])),
+        "pool": hours(facts["pool"]),
+        "assigned": hours(facts["assigned"]),
+    }
+
+
+def _less(verdict: Verdict) -> str:
+    over = hours((verdict.limit or 0) - (verdict.observed or 0))
+    return _now("It fits with %(over)s hours less that week, or a contract of more hours.") % {"over": over}
+
+
+HOURS_OVER_POOL = register_rule(
+    Rule(
+        code="HOURS_OVER_POOL",
+        kind="employee",
+        name=_("Hours over the pool"),
+        description=_(
+            "In no week of the current one and the 12 to come is an employee's balance (hours to give − hours "
+            "assigned) below minus the threshold."
+        ),
+        worse="lower",
+        fixable=15,
+        violations=_below_the_balance,
+        sentence=_over,
+        remedy=_less,
+    )
+)
