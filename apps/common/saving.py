@@ -85,7 +85,7 @@ def refuse_outside(model: Any, rows: Sequence[Any], actor: User | None) -> None:
 
 
 def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> None:
-    """Insert the rows without a key and update the others, each kind in one statement a batch.
+    """Update the rows that have a key and insert the others, each kind in one statement a batch.
 
     Field values are checked first and come back as a Refusal that names the field; `leave` are fields that are never
     written here (a protected status).
@@ -96,8 +96,6 @@ def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> 
     new = [row for row in rows if row.pk is None]
     old = [row for row in rows if row.pk is not None]
     with in_words(model):
-        if new:
-            model._base_manager.bulk_create(new, batch_size=BATCH)
         if old:
             moment = timezone.now()
             for row in old:
@@ -111,6 +109,9 @@ def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> 
                 and not is_path(field)
             ]
             model._base_manager.bulk_update(old, written, batch_size=BATCH)
+        # After the others: what is new may begin where a changed row now ends.
+        if new:
+            model._base_manager.bulk_create(new, batch_size=BATCH)
 
 
 def is_path(field: models.Field) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
 from apps.users.enums import Role
+
+from .enums import JobState
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -22,3 +25,7 @@ class ImportJobQuerySet(models.QuerySet[Any]):
     def editable_by(self, user: User) -> Self:
         """Only who uploaded a file may confirm it."""
         return self.filter(user_id=user.pk) if user.is_active else self.none()
+
+    def stale(self, before: datetime) -> Self:
+        """Return uploads from before a moment that nobody decided about."""
+        return self.filter(state__in=[JobState.UPLOADED, JobState.PREVIEWED], created_at__lt=before)

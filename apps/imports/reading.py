@@ -1,0 +1,331 @@
+"""From the bytes of a file to rows of cells: CSV here, XLSX in a child process; checks come before any parser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.common.cells import Reading, as_shown, fold, is_empty
+from apps.common.errors import Reason, Refusal
+
+MEGABYTE = 1024 * 1024
+ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+DATES, DECIMALS = ("iso", "dmy", "mdy"), {"point": ".", "comma": ","}
+CELL_LENGTH = 131_072
+csv.field_size_limit(CELL_LENGTH)
+
+
+class Unreadable(Refusal):
+    """The file as a whole cannot be taken; `line` and `column` say where, if anywhere."""
+
+    def __init__(self, code: str, message: str, *, line: int = 1, column: str = "", value: Any = ""):
+        super().__init__(Reason(message, code=code, field=column))
+        self.error = {"line": line, "column": column, "value": as_shown(value), "code": code, "message": message}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may take. A page takes little; a command takes more under the same caps of memory."""
+
+    file: int = 10 * MEGABYTE
+    unpacked: int = 40 * MEGABYTE
+    rows: int = 100_000
+    columns: int = 100
+    memory: int = 512  # MiB, of the child that parses a workbook
+    seconds: int = 20
+
+
+UPLOAD = Limits()
+COMMAND = Limits(file=500 * MEGABYTE, unpacked=400 * MEGABYTE, rows=2_000_000, seconds=120, memory=2_048)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a file is read, as picked: "auto" lets encoding and separator be detected and shown. Never the dates."""
+
+    encoding: str = "auto"
+    separator: str = "auto"
+    dates: str = "iso"
+    decimal: str = "point"
+
+    def reading(self) -> Reading:
+        return Reading(self.dates, DECIMALS[self.decimal])
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+@dataclass
+class Table:
+    """A sheet that was read: header texts, and (line, cells) for each row that is not blank."""
+
+    header: list[str]
+    header_line: int
+    rows: list[tuple[int, list[Any]]]
+    options: Options
+    format: str
+    sheet: str = ""
+    sheets: list[str] = field(default_factory=list)
+
+
+def read_file(
+    content: bytes, *, options: Options, headers: dict[str, str], names: Iterable[str] = (), limits: Limits = UPLOAD
+) -> Table:
+    """Return the table of a CSV or XLSX file; raise Unreadable with what to do.
+
+    `headers` are the known headers, folded: they help to find the separator. `names` prefer one sheet of a workbook.
+    """
+    if not content.strip(b"\x00\t\r\n \xef\xbb\xbf"):
+        raise Unreadable("empty_file", _("The file is empty."))
+    if len(content) > limits.file:
+        raise Unreadable(
+            "too_big", _("The file is larger than %(size)s MB: split it.") % {"size": limits.file // MEGABYTE}
+        )
+    if content.startswith(b"PK"):
+        return _read_workbook(content, options, names, limits)
+    if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        raise Unreadable(
+            "not_a_sheet", _("This is an old XLS or a password-protected workbook: save it as XLSX without a password.")
+        )
+    if content[:5] in (b"%PDF-", b"{\\rtf") or content[:4] in (b"\x89PNG", b"\x1f\x8b\x08\x00", b"Rar!"):
+        raise Unreadable("not_a_sheet", _("This is neither CSV nor XLSX: save the sheet as one of these."))
+    return _read_csv(content, options, headers, limits)
+
+
+# CSV
+
+
+def _read_csv(content: bytes, options: Options, headers: dict[str, str], limits: Limits) -> Table:
+    text, encoding = _decode(content, options.encoding)
+    head = text[:5].casefold()
+    first_line = 1
+    said = ""
+    if head.startswith("sep=") and len(text) > 5:
+        said, text, first_line = text[4], text[5:].lstrip("\r").removeprefix("\n"), 2
+    separator = SEPARATORS.get(options.separator) or said or _find_separator(text, headers)
+    if "\x00" in text[:10_000] and encoding != "utf-16":
+        raise Unreadable("not_a_sheet", _("This is neither CSV nor XLSX: save the sheet as one of these."))
+    records = _records(text, separator, first_line)
+    found = next(records, None)
+    if found is None:
+        raise Unreadable("empty_file", _("The file is empty."))
+    header_line, header = found
+    rows = []
+    for line, cells in records:
+        rows.append((line, cells))
+        if len(rows) > limits.rows:
+            raise Unreadable(
+                "too_many_rows",
+                _("The sheet has more than %(rows)s rows: split it.") % {"rows": limits.rows},
+                line=line,
+            )
+    if len(header) > limits.columns:
+        raise Unreadable(
+            "too_many_columns", _("The sheet has more than %(columns)s columns.") % {"columns": limits.columns}
+        )
+    names = {sign: name for name, sign in SEPARATORS.items()}
+    shown = replace(options, encoding=encoding, separator=names.get(separator, separator))
+    return Table(header, header_line, rows, shown, "csv")
+
+
+def _records(text: str, separator: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line the record starts on, cells); blank records are left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = first_line
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "field larger" in str(error):
+                raise Unreadable(
+                    "cell_too_long",
+                    _("A cell is longer than %(length)s characters. A quotation mark may be missing before it.")
+                    % {"length": CELL_LENGTH},
+                    line=line,
+                ) from error
+            raise Unreadable(
+                "bad_quotes",
+                _("A quotation mark is not closed, or stands in the middle of a cell: write it twice inside a quoted "
+                  "cell."),
+                line=line,
+            ) from error  # fmt: skip
+        if not all(is_empty(cell) for cell in cells):
+            yield line, cells
+        line = first_line + reader.line_num
+
+
+def _decode(content: bytes, picked: str) -> tuple[str, str]:
+    if picked != "auto" and picked not in ENCODINGS:
+        raise Unreadable("unknown_encoding", _("There is no encoding “%(name)s” here.") % {"name": picked})
+    encoding = picked if picked != "auto" else _find_encoding(content)
+    codec = ENCODINGS[encoding]
+    if encoding == "utf-16" and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        codec = "utf-16-le" if content[1:2] == b"\x00" else "utf-16-be"
+    if encoding == "windows-1252" and not content.isascii():
+        if _is_utf8(content):
+            raise Unreadable(
+                "wrong_encoding", _("The file is UTF-8, not Windows-1252: pick UTF-8, or let it be detected.")
+            )
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise Unreadable(
+                "wrong_encoding", _("The file is UTF-16, not Windows-1252: pick UTF-16, or let it be detected.")
+            )
+    try:
+        text = content.decode(codec)
+    except UnicodeError as error:
+        place = getattr(error, "start", 0)
+        raise Unreadable(
+            "wrong_encoding",
+            _("The file is not %(encoding)s. Save it as UTF-8, or pick its encoding.") % {"encoding": encoding.upper()},
+            line=content.count(b"\n", 0, place) + 1,
+        ) from error
+    return text.removeprefix("\ufeff"), encoding
+
+
+def _find_encoding(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    sample = content[:4_000]
+    if len(sample) > 3 and (sample[1::2].count(0) > len(sample) // 3 or sample[0::2].count(0) > len(sample) // 3):
+        return "utf-16"
+    return "utf-8" if _is_utf8(content) else "windows-1252"
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _find_separator(text: str, headers: dict[str, str]) -> str:
+    """Return the sign that splits the first line into the most known headers, the frequent one where none is known."""
+    line = next((line for line in text[:20_000].splitlines() if line.strip()), "")
+    outside = re.sub(r'"[^"]*"', "", line)
+
+    def worth(sign: str) -> tuple[int, int]:
+        known = sum(fold(part.strip('"')) in headers for part in line.split(sign))
+        return known, outside.count(sign)
+
+    best = max(SEPARATORS.values(), key=worth)
+    return best if worth(best) > (0, 0) else ","
+
+
+# XLSX
+
+
+def _read_workbook(content: bytes, options: Options, names: Iterable[str], limits: Limits) -> Table:
+    _check_archive(content, limits)
+    wished = [name.casefold() for name in names]
+    child = [sys.executable, "-I", str(Path(__file__).with_name("xlsx_child.py")), str(limits.memory),
+             str(limits.seconds), str(limits.rows), str(limits.columns), *wished]  # fmt: skip
+    try:
+        # Our own interpreter and file; the workbook goes through standard input.
+        done = subprocess.run(child, input=content, capture_output=True, timeout=limits.seconds * 2, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise Unreadable("too_slow", _("The workbook takes too long to read: save it anew, or as CSV.")) from None
+    lines = done.stdout.split(b"\n")
+    if done.returncode != 0 or not lines[0]:
+        raise Unreadable(
+            "too_big", _("The workbook takes too much memory or time to read: save the sheet alone, or as CSV.")
+        )
+    answers = [json.loads(line) for line in lines if line]
+    for answer in answers:
+        if isinstance(answer, dict) and "refused" in answer:
+            raise _refusal_of(answer, limits)
+    sheet = answers[0]
+    rows = [(answer[0], [_typed(cell) for cell in answer[1:]]) for answer in answers[1:]]
+    if not rows:
+        raise Unreadable("empty_file", _("The sheet “%(name)s” is empty.") % {"name": sheet["sheet"]})
+    header_line, header = rows[0]
+    return Table(
+        [as_shown(cell) for cell in header], header_line, rows[1:],
+        replace(options, encoding="", separator=""), "xlsx", sheet["sheet"], sheet["sheets"],
+    )  # fmt: skip
+
+
+def _check_archive(content: bytes, limits: Limits) -> None:
+    """Look at the directory of the zip before anything is unpacked."""
+    damaged = Unreadable("damaged", _("The workbook is damaged: open it and save it again as XLSX."))
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            names = {entry.filename.casefold().lstrip("/").replace("\\", "/") for entry in entries}
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, RuntimeError, OverflowError):
+        raise damaged from None
+    if "[content_types].xml" not in names:
+        raise Unreadable("not_a_sheet", _("This is a ZIP file, not a workbook: save the sheet as XLSX or CSV."))
+    if any(name.endswith("vbaproject.bin") for name in names):
+        raise Unreadable("macros", _("The workbook carries macros: save it as XLSX without them."))
+    if any(entry.flag_bits & 0x1 for entry in entries):
+        raise Unreadable("not_a_sheet", _("The workbook has a password: save it without one."))
+    unpacked = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries) or 1
+    if len(entries) > 1_000 or unpacked > limits.unpacked:
+        raise Unreadable(
+            "too_big",
+            _("Unpacked, the workbook is larger than %(size)s MB: split it, or save it as CSV.")
+            % {"size": limits.unpacked // MEGABYTE},
+        )
+    if unpacked > MEGABYTE and any(
+        entry.file_size > MEGABYTE and entry.file_size > 100 * max(entry.compress_size, 1) for entry in entries
+    ):
+        raise Unreadable("too_big", _("The workbook unpacks to far more than it holds: save the sheet as CSV."))
+    if packed > len(content) * 2:
+        raise damaged
+
+
+def _refusal_of(answer: dict[str, Any], limits: Limits) -> Unreadable:
+    cell = answer.get("cell", "")
+    line = int(re.sub(r"\D", "", cell) or 1)
+    sentences = {
+        "damaged": _("The workbook is damaged: open it and save it again as XLSX."),
+        "no_sheet": _("The workbook has no visible sheet."),
+        "too_big": _("The workbook takes too much memory to read: save the sheet alone, or as CSV."),
+        "too_many_rows": _("The sheet has more than %(rows)s rows: split it.") % {"rows": limits.rows},
+        "too_many_columns": _("The sheet has more than %(columns)s columns.") % {"columns": limits.columns},
+        "merged": _("Cells are merged at %(cell)s: separate them, so that each row says all of its own.")
+        % {"cell": cell},
+        "error_cell": _("Cell %(cell)s shows the error %(value)s: correct it.")
+        % {"cell": cell, "value": answer.get("value", "")},
+        "uncomputed": _("The formula in %(cell)s was never computed: open the file in a spreadsheet and save it.")
+        % {"cell": cell},
+    }
+    return Unreadable(answer["refused"], sentences[answer["refused"]], line=line, value=answer.get("value", ""))
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time of day or a duration: no column of ours holds one."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _typed(cell: Any) -> Any:
+    if not isinstance(cell, dict):
+        return cell
+    if "d" in cell:
+        return date.fromisoformat(cell["d"])
+    if "t" in cell:
+        return datetime.fromisoformat(cell["t"])
+    return Span(cell["s"])
