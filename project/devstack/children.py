@@ -112,9 +112,10 @@ def tail(log: Path, lines: int = 15) -> str:
 def leftovers(home: Path) -> Iterator[int]:
     """Yield the processes that a killed stack of this home left behind (Linux; the caller holds its lock)."""
     wanted = f"{MARK}={home}".encode()
+    ourselves = {os.getpid(), os.getppid()}  # a launcher started by a command of this home carries its mark too
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+            if int(entry.name) not in ourselves and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 yield int(entry.name)
         except (OSError, ValueError):
             continue
@@ -122,14 +123,14 @@ def leftovers(home: Path) -> Iterator[int]:
 
 def end_leftovers(home: Path, seconds: float = 10) -> int:
     """End what a killed stack of this home left behind; return how many processes that were."""
-    found = [pid for pid in leftovers(home) if pid != os.getpid()]
-    deadline = time.monotonic() + seconds
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    found = list(leftovers(home))
+    for how, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + patience
         for pid in list(leftovers(home)):
             try:
                 os.kill(pid, how)
             except ProcessLookupError:
                 continue
-        while time.monotonic() < deadline and any(True for _ in leftovers(home)):
+        while next(leftovers(home), None) is not None and time.monotonic() < deadline:
             time.sleep(0.1)
     return len(found)

@@ -40,7 +40,7 @@ def lives(pid: int) -> bool:
 
 
 def run_python(code: str, **more: str) -> subprocess.Popen[str]:
-    """Start a piece of Python in the checkout."""
+    """Start a piece of Python in the checkout; use it in a `with`."""
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=CHECKOUT,

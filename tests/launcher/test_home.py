@@ -56,24 +56,24 @@ def test_a_folder_of_the_env_file_is_beside_that_file_and_one_of_the_shell_besid
 
 
 def test_a_lock_goes_with_the_process_that_held_it(home: Home) -> None:
-    holder = run_python(
-        "from pathlib import Path; from project.devstack.home import Home\n"
-        f"lock = Home(Path({str(home.path)!r})).lock('stack'); print(lock.take(), flush=True); input()"
+    code = (
+        "import time; from pathlib import Path; from project.devstack.home import Home\n"
+        f"lock = Home(Path({str(home.path)!r})).lock('stack'); print(lock.take(), flush=True); time.sleep(60)"
     )
-    try:
-        assert holder.stdout is not None and holder.stdout.readline() == "True\n"
-        assert not home.lock("stack").take()
-    finally:
-        holder.kill()
-        holder.wait()
+    with run_python(code) as holder:
+        try:
+            assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+            assert not home.lock("stack").take()
+        finally:
+            holder.kill()
     assert home.lock("stack").take()
 
 
 def test_what_a_dead_stack_wrote_is_not_believed(home: Home) -> None:
     home.write_state(kind="up", address="http://127.0.0.1:1/")
     assert home.read_state()["kind"] == "up"
-    dead = run_python("pass")
-    dead.wait()
+    with run_python("pass") as dead:
+        dead.wait()
     home.state_file.write_text(f'{{"pid": {dead.pid}, "kind": "up"}}')
     assert home.read_state() == {}
 

@@ -73,7 +73,7 @@ def test_a_pid_file_whose_number_lives_again_as_another_program_is_no_obstacle(h
 
 
 def test_a_postmaster_left_by_a_killed_launcher_is_ended_by_the_next(home: Home) -> None:
-    launcher = run_python(
+    code = (
         "import os, signal\n"
         "from pathlib import Path\n"
         "from project.devstack import children\n"
@@ -84,9 +84,9 @@ def test_a_postmaster_left_by_a_killed_launcher_is_ended_by_the_next(home: Home)
         "server.start(); print(server.process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    assert launcher.stdout is not None
-    left = int(launcher.stdout.readline())
-    launcher.wait()
+    with run_python(code) as launcher:
+        assert launcher.stdout is not None
+        left = int(launcher.stdout.readline())
     assert lives(left), "else this test proves nothing"
     server = Postgres(home)
     server.start()
@@ -97,7 +97,7 @@ def test_a_postmaster_left_by_a_killed_launcher_is_ended_by_the_next(home: Home)
 
 
 def test_the_servers_end_with_a_launcher_that_is_killed(home: Home) -> None:
-    launcher = run_python(
+    code = (
         "import os, signal\n"
         "from pathlib import Path\n"
         "from project.devstack.home import Home\n"
@@ -107,9 +107,9 @@ def test_the_servers_end_with_a_launcher_that_is_killed(home: Home) -> None:
         "    server = kind(home); server.start(); print(server.process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    assert launcher.stdout is not None
-    left = [int(launcher.stdout.readline()) for _ in range(2)]
-    launcher.wait()
+    with run_python(code) as launcher:
+        assert launcher.stdout is not None
+        left = [int(launcher.stdout.readline()) for _ in range(2)]
     deadline = time.monotonic() + 15
     while left and time.monotonic() < deadline:
         left = [pid for pid in left if lives(pid)]

@@ -170,10 +170,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_children_end_with_a_launcher_that_is_killed(home: Home) -> None:
-    launcher = run_python(KILLED_LAUNCHER.format(home=str(home.path), untied="", on_term="signal.SIG_DFL"))
-    assert launcher.stdout is not None
-    left = int(launcher.stdout.readline())
-    launcher.wait()
+    code = KILLED_LAUNCHER.format(home=str(home.path), untied="", on_term="signal.SIG_DFL")
+    with run_python(code) as launcher:
+        assert launcher.stdout is not None
+        left = int(launcher.stdout.readline())
     deadline = time.monotonic() + 5
     while lives(left) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -182,10 +182,10 @@ def test_children_end_with_a_launcher_that_is_killed(home: Home) -> None:
 
 @pytest.mark.parametrize("on_term", ["signal.SIG_DFL", "signal.SIG_IGN"])
 def test_children_that_outlived_a_killed_launcher_are_ended_by_the_next_start(home: Home, on_term: str) -> None:
-    launcher = run_python(KILLED_LAUNCHER.format(home=str(home.path), untied="children._libc = None", on_term=on_term))
-    assert launcher.stdout is not None
-    left = int(launcher.stdout.readline())
-    launcher.wait()
+    code = KILLED_LAUNCHER.format(home=str(home.path), untied="children._libc = None", on_term=on_term)
+    with run_python(code) as launcher:
+        assert launcher.stdout is not None
+        left = int(launcher.stdout.readline())
     assert lives(left), "else this test proves nothing"
     stranger = children.spawn(["sleep", "60"], log=home.logs / "x.log", env=plain_environment(), cwd=home.path)
     try:
