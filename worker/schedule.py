@@ -34,6 +34,10 @@ JOBS = (
         _("Changes reach the figures by a message; this finds those whose message was lost."),
     ),
     Job(
+        _("Carry out the evaluations asked for"), "business_rules.run_waiting_sweeps", schedule(5),
+        _("Somebody is waiting for them; one whose worker died is taken up where it stopped."),
+    ),
+    Job(
         _("Let the new day into the figures"), "changes.turn_day", daily(0, 1),
         _("A day to come counts with the status of today; once it has come, with its own."),
     ),

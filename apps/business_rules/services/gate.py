@@ -60,6 +60,7 @@ class Judgement:
         self.settings = settings_in_effect(self.on)
         self.subjects: dict[str, set[int]] = defaultdict(set)
         self.touched: dict[Subject, set[Subject]] = defaultdict(set)
+        self.looked_at: set[Subject] = set()
         self.before: dict[tuple[str, str, int], Finding] = {}
         self.added: list[Finding] = []
 
@@ -95,10 +96,11 @@ class Judgement:
             own = {(kind, pk) for pk in ids}
             standing |= self._take(kind, {pk for _kind, pk in own})
             standing -= own
-            self._forget(own & known)
+            self._forget(own & self.looked_at)
         new: dict[str, list[int]] = defaultdict(list)
         for kind, pk in sorted(standing - known):
             new[kind].append(pk)
+        self.looked_at |= standing - known
         if new:
             question = Question(self.on, dict(new), as_accepted=as_accepted_of(new), at_gate=True)
             self.before |= {finding.key: finding for finding in ask(self.settings, question)}
