@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.core.exceptions import ValidationError
 from django.core.validators import EMPTY_VALUES
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import AutocompleteSelectFilter as ThemeAutocompleteFilter
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
@@ -40,20 +42,26 @@ class AutocompleteSelectFilter(ThemeAutocompleteFilter):
 
     form_class = ScopedAutocompleteForm
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value in EMPTY_VALUES:
-            return queryset
+    def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str):
+        super().__init__(field, request, params, model, model_admin, field_path)
+        asked = super().value()
+        self.is_unknown = asked not in EMPTY_VALUES and not self._is_visible(asked, request)
+
+    def _is_visible(self, key: Any, request: HttpRequest) -> bool:
         rows = visible(self.field.remote_field.model._default_manager.all(), request)
         try:
-            known = rows.filter(pk=value).exists()
-        except (ValueError, TypeError):
-            known = False
+            return bool(rows.filter(pk=key).exists())
+        except (ValueError, TypeError, ValidationError):
+            return False
+
+    def value(self) -> Any:
+        return None if self.is_unknown else super().value()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         # A record out of scope filters like one that does not exist, so that nothing can be told from the answer.
-        return super().queryset(request, queryset) if known else queryset.none()
+        return queryset.none() if self.is_unknown else super().queryset(request, queryset)
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
-            form = choice["form"]
-            form.fields[self.lookup_kwarg].label = self.title[:1].upper() + self.title[1:]
+            choice["form"].fields[self.lookup_kwarg].label = capfirst(str(self.title))
             yield choice

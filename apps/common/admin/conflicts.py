@@ -20,8 +20,10 @@ def version_of(obj: Any) -> str:
         # Not MAX(): for that the planner may walk the whole key backwards.
         rows = history.filter(**{obj._meta.pk.attname: obj.pk}).order_by()
         return str(max(rows.values_list("history_id", flat=True), default=0))
-    touched = type(obj)._base_manager.filter(pk=obj.pk).values_list("updated_at", flat=True)
-    return touched[0].isoformat() if hasattr(obj, "updated_at") and touched else ""
+    if not hasattr(obj, "updated_at"):
+        return ""
+    touched = type(obj)._base_manager.filter(pk=obj.pk).values_list("updated_at", flat=True).first()
+    return touched.isoformat() if touched else ""
 
 
 def history_of(model: Any) -> Any:
