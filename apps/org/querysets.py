@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,10 +19,29 @@ if TYPE_CHECKING:
     from apps.users.models import User
 
 
+_read: ContextVar[dict[Any, int | None] | None] = ContextVar("scopes read", default=None)
+
+
+@contextmanager
+def scope_read_once() -> Iterator[None]:
+    """Read each user's scope once inside the block: for a page that asks for many kinds of records at one moment."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
 def scope_of(user: User) -> int | None:
     """Return the id of the unit a user's sight is limited to; None = the whole tree. Read on every request."""
+    known = _read.get()
+    if known is not None and user.pk in known:
+        return known[user.pk]
     scope = apps.get_model("org", "UnitScope")
-    return scope.objects.filter(user_id=user.pk).values_list("org_unit_id", flat=True).first()
+    unit = scope.objects.filter(user_id=user.pk).values_list("org_unit_id", flat=True).first()
+    if known is not None:
+        known[user.pk] = unit
+    return unit
 
 
 def sees_the_house(user: User) -> bool:

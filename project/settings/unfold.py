@@ -16,6 +16,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "project.dashboard.overview",
     "ENVIRONMENT": "project.admin_site.environment_label",
     "BORDER_RADIUS": "7px",
     "STYLES": [lambda request: static("coveris/css/coveris.css")],

@@ -1,0 +1,171 @@
+"""The stored figures of units, rolled up when they are read: what the pages of coverage show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import date
+from decimal import Decimal
+
+from django.db import connection
+
+from apps.common.hours import to_hours, to_percent
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of some positions in one week: sums in hour-days (apps.common.hours), positions counted by state."""
+
+    required: int = 0
+    assigned: int = 0
+    reinforcement: int = 0
+    proposed: int = 0
+    unqualified: int = 0
+    filled: int = 0
+    deficit: int = 0
+    surplus: int = 0
+    vacant: int = 0
+    partial: int = 0
+    covered: int = 0
+    over_covered: int = 0
+    no_demand: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def coverage_percent(self) -> Decimal | None:
+        """Return filled ÷ required, “total over total”; None without demand."""
+        return to_percent(self.filled, self.required)
+
+    @property
+    def raw_percent(self) -> Decimal | None:
+        """Return assigned ÷ required, in which surplus hides deficit; None without demand."""
+        return to_percent(self.assigned, self.required)
+
+    @property
+    def net_zero(self) -> bool:
+        """Say whether a gap hides behind a surplus elsewhere."""
+        return self.deficit > 0 and self.assigned >= self.required
+
+    @property
+    def is_green(self) -> bool:
+        """Say whether every position with demand is covered or over, by people who are qualified."""
+        return self.required > 0 and not (self.vacant or self.partial or self.unqualified)
+
+    @property
+    def tone(self) -> str:
+        if not self.required:
+            return "grey"
+        if self.is_green:
+            return "green"
+        return "red" if not self.filled else "yellow"
+
+    @property
+    def demanding(self) -> int:
+        """Return how many positions have demand."""
+        return self.vacant + self.partial + self.covered + self.over_covered
+
+    required_hours = property(lambda self: to_hours(self.required))
+    assigned_hours = property(lambda self: to_hours(self.assigned))
+    reinforcement_hours = property(lambda self: to_hours(self.reinforcement))
+    proposed_hours = property(lambda self: to_hours(self.proposed))
+    unqualified_hours = property(lambda self: to_hours(self.unqualified))
+    filled_hours = property(lambda self: to_hours(self.filled))
+    deficit_hours = property(lambda self: to_hours(self.deficit))
+    surplus_hours = property(lambda self: to_hours(self.surplus))
+
+
+COLUMNS = tuple(field.name for field in fields(Figures))
+
+
+@dataclass(frozen=True)
+class UnitFigures:
+    """A unit with the figures of its own positions in one week."""
+
+    unit_id: int
+    code: str
+    name: str
+    figures: Figures
+
+
+# The element of a stored array that belongs to a week; NULL, so no figure, outside of the stored weeks.
+def _element(week: str) -> str:
+    return f"({week} - c.first_week) / 7 + 1"
+
+
+def _sums(index: str) -> str:
+    return ", ".join(f"COALESCE(SUM(c.{name}[{index}]), 0)" for name in COLUMNS)
+
+
+def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
+    """Return the figures of everything under a unit (None = the whole tree), one a week, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT w.week, {_sums(_element("w.week"))}
+            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+            CROSS JOIN unnest(%(weeks)s::date[]) AS w (week)
+            WHERE %(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]
+            GROUP BY w.week
+            """,
+            {"weeks": list(weeks), "root": root},
+        )
+        found = {row[0]: Figures(*map(int, row[1:])) for row in cursor.fetchall()}
+    return [found.get(week, Figures()) for week in weeks]
+
+
+def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
+    """Return the figures of each unit with everything below it; units without any are left out."""
+    ids = list(unit_ids)
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT above.id, {_sums(_element("%(week)s::date"))}
+            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+            CROSS JOIN LATERAL unnest(u.path) AS above (id)
+            WHERE u.path && %(ids)s::bigint[] AND above.id = ANY(%(ids)s::bigint[])
+            GROUP BY above.id
+            """,
+            {"week": week, "ids": ids},
+        )
+        return {row[0]: Figures(*map(int, row[1:])) for row in cursor.fetchall()}
+
+
+def count_net_zero(*, root: int | None, week: date) -> int:
+    """Return how many units under the root, it included, hide a gap behind a surplus in a week."""
+    index = _element("%(week)s::date")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT count(*) FROM (
+                SELECT above.id
+                FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+                CROSS JOIN LATERAL unnest(u.path[COALESCE(array_position(u.path, %(root)s::bigint), 1):]) AS above (id)
+                WHERE %(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]
+                GROUP BY above.id
+                HAVING SUM(c.deficit[{index}]) > 0 AND SUM(c.assigned[{index}]) >= SUM(c.required[{index}])
+            ) AS flagged
+            """,
+            {"week": week, "root": root},
+        )
+        return int(cursor.fetchone()[0])
+
+
+def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures]:
+    """Return the units whose own positions miss most hours in a week, the worst first."""
+    index = _element("%(week)s::date")
+    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT u.id, u.code, u.name, {columns}
+            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+            WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]) AND c.deficit[{index}] > 0
+            ORDER BY c.deficit[{index}] DESC, u.code LIMIT %(limit)s
+            """,
+            {"week": week, "root": root, "limit": limit},
+        )
+        return [UnitFigures(row[0], row[1], row[2], Figures(*map(int, row[3:]))) for row in cursor.fetchall()]

@@ -1,0 +1,108 @@
+"""Drawings of coverage: the weeks of a horizon as bars, the positions of a unit by state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.common.badges import badge
+from apps.common.weeks import week_code
+from apps.demand.enums import COVERAGE_COLOURS, CoverageState
+from apps.demand.overview import Figures
+
+register = template.Library()
+
+STEP, BAR, TOP, GROUND = 52, 30, 26, 146
+SHAPES = {
+    CoverageState.VACANT: "error",
+    CoverageState.PARTIAL: "contrast",
+    CoverageState.COVERED: "check_circle",
+    CoverageState.OVER_COVERED: "add_circle",
+    CoverageState.NO_DEMAND: "remove_circle_outline",
+}
+
+
+@register.filter
+def as_percent(value: Decimal | None) -> str:
+    """Show a percentage with its one decimal; without demand there is none."""
+    return "–" if value is None else f"{number_format(value, decimal_pos=1)} %"
+
+
+@register.inclusion_tag("demand/coverage_weeks.html")
+def coverage_weeks(weeks: Sequence[date], figures: Sequence[Figures], chosen: date | None = None) -> dict[str, Any]:
+    """Draw one bar a week: what is filled, and on it what is missing, to one scale; the same figures as a table."""
+    highest = max((item.required for item in figures), default=0) or 1
+    bars = []
+    for place, (week, item) in enumerate(zip(weeks, figures, strict=True)):
+        scale = (GROUND - TOP) / highest
+        filled, missing = item.filled * scale, item.deficit * scale
+        left = place * STEP + (STEP - BAR) / 2
+        bars.append(
+            {
+                "week": week,
+                "code": week_code(week),
+                "short": week_code(week).split("-")[1],
+                "figures": item,
+                "left": f"{left:.1f}",
+                "middle": f"{left + BAR / 2:.1f}",
+                "filled_top": f"{GROUND - filled:.1f}",
+                "filled_height": f"{filled:.1f}",
+                "missing_top": f"{GROUND - filled - missing:.1f}",
+                "missing_height": f"{max(0.0, missing - 1.5):.1f}" if missing else "0",
+                "label_top": f"{GROUND - filled - missing - 7:.1f}",
+                "percent": as_percent(item.coverage_percent),
+                "chosen": week == chosen,
+            }
+        )
+    return {
+        "bars": bars,
+        "bar": BAR,
+        "ground": GROUND,
+        "width": STEP * max(1, len(bars)),
+        "has_demand": any(item.required for item in figures),
+    }
+
+
+@register.simple_tag
+def state_badges(figures: Figures) -> Any:
+    """Show how many positions stand in each state, without the states nobody is in."""
+    counts = {
+        CoverageState.VACANT: figures.vacant,
+        CoverageState.PARTIAL: figures.partial,
+        CoverageState.COVERED: figures.covered,
+        CoverageState.OVER_COVERED: figures.over_covered,
+        CoverageState.NO_DEMAND: figures.no_demand,
+    }
+    return [
+        badge(number, COVERAGE_COLOURS[state], SHAPES[state], hint=f"{state.label}: {number}")
+        for state, number in counts.items()
+        if number
+    ]
+
+
+@register.simple_tag
+def state_badge(state: str) -> Any:
+    """Show the state of a position in words, colour and shape."""
+    known = CoverageState(state)
+    return badge(known.label, COVERAGE_COLOURS[known], SHAPES[known])
+
+
+@register.simple_tag
+def unit_verdict(figures: Figures | None) -> Any:
+    """Show in one badge whether a unit is covered: green only if every position with demand is, by qualified people."""
+    if figures is None or not figures.required:
+        return badge(_("No demand"), "grey")
+    if figures.is_green:
+        return badge(_("Covered"), "green")
+    open_positions = figures.vacant + figures.partial
+    if open_positions:
+        text = ngettext("%(n)d position short", "%(n)d positions short", open_positions) % {"n": open_positions}
+        return badge(text, "red" if figures.vacant else "yellow", "error" if figures.vacant else "contrast")
+    return badge(_("Unqualified hours"), "yellow")

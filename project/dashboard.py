@@ -1,0 +1,282 @@
+"""The first page: how things stand this week in the part of the organisation the reader works in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.assignments.models import Assignment
+from apps.business_rules.enums import Severity
+from apps.business_rules.models import RuleViolation
+from apps.changes.freshness import freshness
+from apps.common.clock import monday_of, today
+from apps.common.weeks import horizon, week_code
+from apps.demand.overview import count_net_zero, totals_by_week, worst_units
+from apps.fsm.employee_fsm import EmployeeStatus
+from apps.org.models import Employee, OrgUnit, Position
+from apps.org.querysets import scope_of, scope_read_once
+from apps.tags.models import EmployeeTag
+
+WORST, EXPIRING_DAYS = 8, 30
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number with its name, what it is made of, and the list that shows the records behind it."""
+
+    label: str
+    value: Any
+    text: str = ""
+    link: str = ""
+    tone: str = ""
+    icon: str = ""
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the page; the number of queries does not grow with the clinic."""
+    with scope_read_once():
+        return context | _overview(request)
+
+
+def _overview(request: HttpRequest) -> dict[str, Any]:
+    user: Any = request.user
+    week = monday_of(today())
+    root = scope_of(user)
+    units = OrgUnit.objects.visible_to(user)
+    unit = OrgUnit.objects.filter(pk=root).first() if root is not None else None
+    context: dict[str, Any] = {
+        "title": _("Overview"),
+        "subtitle": None,
+        "scope_unit": unit,
+        "week_code": week_code(week),
+        "week_first": week,
+        "week_last": week + timedelta(days=6),
+        "shortcuts": shortcuts(request),
+        "freshness": freshness_shown(),
+        "dead_letters_link": address("changes.deadletter", "changelist", request=request),
+    }
+    if not units.exists():
+        return context | {"is_empty": True, "first_steps": first_steps(request)}
+    weeks = horizon(week)
+    figures = totals_by_week(root=root, weeks=weeks)
+    return context | {
+        "weeks": weeks,
+        "figures": figures,
+        "now": figures[0],
+        "positions_known": Position.objects.visible_to(user).exists(),
+        "hours": hours_tiles(figures[0], root, week, request),
+        "people": people_tiles(user, request),
+        "violations": violation_tiles(user, request),
+        "worst": [
+            {"unit": item, "link": address("org.orgunit", "change", item.unit_id)}
+            for item in worst_units(root=root, week=week, limit=WORST)
+        ],
+        "tree_link": address("org.orgunit", "changelist"),
+        "week": week,
+    }
+
+
+def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) -> list[Tile]:
+    tree = address("org.orgunit", "changelist", request=request)
+    hidden = count_net_zero(root=root, week=week)
+    return [
+        Tile(_("Required hours"), now.required_hours, _("a week"), icon="target"),
+        Tile(_("Filled hours"), now.filled_hours, _("of what is required"), icon="task_alt"),
+        Tile(
+            _("Missing hours"),
+            now.deficit_hours,
+            _("never set off against surplus"),
+            tree,
+            "red" if now.deficit else "green",
+            "trending_down",
+        ),
+        Tile(
+            _("Surplus hours"),
+            now.surplus_hours,
+            _("%(hours)s h are reinforcement") % {"hours": now.reinforcement_hours},
+            "",
+            "blue" if now.surplus else "",
+            "add_circle",
+        ),
+        Tile(
+            _("Vacant positions"),
+            now.vacant,
+            ngettext("and %(n)d partly covered", "and %(n)d partly covered", now.partial) % {"n": now.partial},
+            address("org.position", "changelist", request=request),
+            "red" if now.vacant else "green",
+            "person_off",
+        ),
+        Tile(
+            _("Net-zero units"),
+            hidden,
+            _("surplus hides a gap there"),
+            tree,
+            "yellow" if hidden else "green",
+            "balance",
+        ),
+    ]
+
+
+def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
+    day = today()
+    employees = Employee.objects.visible_to(user)
+    proposals = Assignment.objects.visible_to(user).proposed().count()
+    on_leave = employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED).count()
+    leaving = employees.filter(status=EmployeeStatus.NOTICE).count()
+    expiring = (
+        EmployeeTag.objects.visible_to(user)
+        .filter(valid_until__gte=day, valid_until__lte=day + timedelta(days=EXPIRING_DAYS))
+        .count()
+    )
+    return [
+        Tile(
+            _("Proposals waiting"),
+            proposals,
+            _("to be accepted or rejected"),
+            address("assignments.assignment", "changelist", request=request, status__exact="PROPOSED"),
+            "blue" if proposals else "",
+            "pending_actions",
+        ),
+        Tile(
+            _("On leave today"),
+            on_leave,
+            _("giving no hours meanwhile"),
+            address("org.employee", "changelist", request=request, status__exact="ON_LEAVE"),
+            "",
+            "beach_access",
+        ),
+        Tile(
+            _("Leaving"),
+            leaving,
+            _("in notice"),
+            address("org.employee", "changelist", request=request, status__exact="NOTICE"),
+            "yellow" if leaving else "",
+            "logout",
+        ),
+        Tile(
+            _("Tags expiring"),
+            expiring,
+            _("within %(days)d days") % {"days": EXPIRING_DAYS},
+            address("tags.employeetag", "changelist", request=request),
+            "yellow" if expiring else "",
+            "event_busy",
+        ),
+    ]
+
+
+def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
+    rows = RuleViolation.objects.visible_to(user).open().order_by().values_list("severity")
+    counted = dict(rows.annotate(number=Count("pk")))
+    tones = {Severity.BLOCKING: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+    icons = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
+    return [
+        Tile(
+            str(severity.label),
+            counted.get(severity.value, 0),
+            "",
+            address(
+                "business_rules.ruleviolation", "changelist", request=request,
+                severity__exact=severity.value, state="unresolved",
+            ),
+            tones[severity] if counted.get(severity.value) else "",
+            icons[severity],
+        )
+        for severity in Severity
+    ]  # fmt: skip
+
+
+def freshness_shown() -> dict[str, Any]:
+    """Return how far the figures lag behind what people entered, in words and as a tone."""
+    state = freshness()
+    waiting = ngettext("%(n)d change waiting", "%(n)d changes waiting", state.waiting) % {"n": state.waiting}
+    figures = _("No figures yet") if state.as_of is None else _("Figures of %(age)s ago") % {"age": age(state.as_of)}
+    return {
+        "sentence": f"{figures} · {waiting}",
+        "tone": "red" if state.dead_letters else "yellow" if state.is_late else "green",
+        "dead": state.dead_letters,
+    }
+
+
+def age(moment: datetime) -> str:
+    """Return the time since a moment in one unit: “12 s”, “4 min”, “3 h”, “2 days”."""
+    seconds = max(0, int((timezone.now() - moment).total_seconds()))
+    if seconds < 90:
+        return _("%(n)d s") % {"n": seconds}
+    if seconds < 90 * 60:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if seconds < 48 * 3600:
+        return _("%(n)d h") % {"n": seconds // 3600}
+    return _("%(n)d days") % {"n": seconds // 86_400}
+
+
+def shortcuts(request: HttpRequest) -> list[dict[str, str]]:
+    """Return what this person most often comes for, as far as they may."""
+    wanted = [
+        ("assignments.assignment", "add", "add", "person_add", _("Propose an assignment")),
+        ("imports.importjob", "add", "add", "upload_file", _("Bring in a sheet")),
+        ("business_rules.ruleviolation", "changelist", "view", "report", _("Open violations")),
+        ("org.employee", "changelist", "view", "badge", _("Find an employee")),
+        ("audit_log.auditentry", "changelist", "view", "history", _("Who changed what")),
+    ]
+    found = []
+    for label, page, verb, icon, text in wanted:
+        link = address(label, page, request=request, verb=verb)
+        if link:
+            found.append({"link": link, "icon": icon, "text": text})
+    return found
+
+
+def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what to do in an empty installation, in the order in which things need each other."""
+    steps = [
+        ("org.orgunit", _("Enter the units"), _("the clinic, its departments and services")),
+        (
+            "tags.tagcatalog",
+            _("Look over the tags"),
+            _("contracts with their weekly hours, qualifications, certificates"),
+        ),
+        ("org.position", _("Enter the positions"), _("what each unit needs, in hours a week")),
+        ("org.employee", _("Enter the employees"), _("and give each one a contract, then activate them")),
+        ("assignments.assignment", _("Propose assignments"), _("coverage appears within seconds of accepting them")),
+    ]
+    return [
+        {
+            "title": title,
+            "text": text,
+            "link": address(label, "changelist", request=request),
+            "name": capfirst(str(apps.get_model(label)._meta.verbose_name_plural)),
+        }
+        for label, title, text in steps
+    ]
+
+
+def address(
+    label: str, page: str, *args: Any, request: HttpRequest | None = None, verb: str = "view", **query: str
+) -> str:
+    """Return the address of a model's screen; empty without such a screen, or for whom it is closed (`request`)."""
+    model = apps.get_model(label)
+    screen = admin.site._registry.get(model)
+    if screen is None:
+        return ""
+    if request is not None:
+        allowed = screen.has_add_permission(request) if verb == "add" else screen.has_view_permission(request)
+        if not allowed:
+            return ""
+    opts = model._meta
+    try:
+        link = reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=args)
+    except NoReverseMatch:
+        return ""
+    return f"{link}?{urlencode(query)}" if query else link
