@@ -61,7 +61,8 @@ WHY = Need("reason", "text", _("reason"), required=False)
 MACHINE = Machine(
     label="assignments.assignment",
     states=AssignmentStatus,
-    colours={S.PROPOSED: "blue", S.ACTIVE: "green", S.CLOSED: "grey"},
+    colours={S.PROPOSED: "petrol", S.ACTIVE: "green", S.CLOSED: "grey"},
+    icons={S.PROPOSED: "schedule", S.ACTIVE: "check_circle", S.CLOSED: "lock"},
     moves=(
         Move("accept", (S.PROPOSED,), S.ACTIVE, _("Accept"), (WHY,), gated=True,
              help=_("The business rules are asked first.")),

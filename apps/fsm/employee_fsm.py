@@ -112,8 +112,16 @@ MACHINE = Machine(
         S.ACTIVE: "green",
         S.ON_LEAVE: "yellow",
         S.SUSPENDED: "red",
-        S.NOTICE: "orange",
+        S.NOTICE: "yellow",
         S.TERMINATED: "grey",
+    },
+    icons={
+        S.ONBOARDING: "person_add",
+        S.ACTIVE: "check_circle",
+        S.ON_LEAVE: "beach_access",
+        S.SUSPENDED: "block",
+        S.NOTICE: "event_upcoming",
+        S.TERMINATED: "person_off",
     },
     moves=(
         Move("activate", (S.ONBOARDING,), S.ACTIVE, _("Activate"), (WHY,), (hired_by_today,), gated=True,

@@ -48,11 +48,12 @@ class Move:
 
 @dataclass(frozen=True)
 class Machine:
-    """The whole machine of one model: states with labels and badge colours, and the moves between them."""
+    """The whole machine of one model: states with labels, badge colours and shapes, and the moves between them."""
 
     label: str
     states: type
     colours: Mapping[str, str]
+    icons: Mapping[str, str]
     moves: tuple[Move, ...]
     by_name: Mapping[str, Move] = field(init=False)
 
