@@ -265,6 +265,18 @@ class TestSheets:
         assert Assignment.objects.get(pk=new.pk).status == "PROPOSED"
         assert Assignment.objects.get(pk=old.pk).effective_hours == 40
 
+    def test_a_row_proposed_and_accepted_beside_an_old_overload_answers_for_its_own_alone(self, clinic: Clinic) -> None:
+        contract_of(clinic, 80)
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=62, accepted=True)
+        AssignmentFactory(employee=clinic.surgeon, position=clinic.p1, effective_hours=10, accepted=True)
+        install_rules()
+        with judged(subjects={"employee": [clinic.nurse.pk]}, actor=clinic.admin) as judgement:
+            Assignment.objects.filter(employee=clinic.nurse).update(effective_hours=40)
+            row = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=21)
+            judgement.add("assignment", [row.pk])
+            apply_transition(row, "accept", actor=clinic.admin)
+        assert judgement.added == []
+
     def test_a_proposal_named_as_changed_and_then_accepted_answers_for_all_it_breaks(
         self, clinic: Clinic, rules: Rules
     ) -> None:
