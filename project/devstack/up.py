@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from project.devstack.children import MARK, port_is_free, tied
+from project.devstack.children import MARK, port_is_free, tail, tied
 from project.devstack.console import Console, Refusal, Stopped
 from project.devstack.home import CHECKOUT, Home, Lock
 from project.devstack.processes import STACK, WEB
@@ -147,13 +147,14 @@ def _wait_until_ready(stack: Stack, web: Program) -> None:
                     )
             elif not probed and probe is not None and probe.poll() is not None:
                 probed = probe.returncode == 0
-                stack.console.step(
-                    "a recompute went through relay, broker and worker"
-                    if probed
-                    else f"no recompute went through yet; trying again (logs: {log}, worker.log, relay.log)"
-                )
                 probe = None
-                if not probed:
+                if probed:
+                    stack.console.step("a recompute went through relay, broker and worker")
+                else:
+                    stack.console.step(
+                        f"no recompute went through yet; trying again. The end of {log} "
+                        f"(see worker.log and relay.log too):\n{tail(log, 5)}"
+                    )
                     time.sleep(1)
             missing = [word for word, done in (("the web", answered), ("a first recompute", probed)) if not done]
             stack.console.still(f"waiting for {' and '.join(missing)}")
