@@ -16,6 +16,14 @@ def live(row: str) -> str:
     return f"{row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
 
 
+def adds_up(row: str) -> str:
+    """Return the SQL condition that an assignment counts against the cap: active, or judged as if it were."""
+    return (
+        f"({row}.status = 'ACTIVE' OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[])) "
+        f"AND NOT {row}.voided AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
+    )
+
+
 register_kind(
     Kind(
         name="assignment",
@@ -70,48 +78,43 @@ MAX_WEEKLY_HOURS = register_rule(
             "overload."
         ),
         fixable=20,
-        # The sum rises only where an assignment begins, so the days to look at are those and today. Who stays below
-        # the cap with everything added up cannot be above it on any day.
+        # Who stays below the cap with everything added up cannot be above it on any day; of the few others every day
+        # is looked at on which the sum can rise: today, and where an assignment begins.
         violations=f"""
-            WITH counted AS (
-                SELECT a.id, a.employee_id, a.position_id, a.effective_hours, a.starts_on, a.ends_on
-                FROM subject s JOIN assignments_assignment a ON a.employee_id = s.id
-                WHERE (a.status = 'ACTIVE' OR (a.status = 'PROPOSED' AND a.id = ANY (%(as_accepted)s::bigint[])))
-                    AND NOT a.voided AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
-            ), suspect AS (
-                SELECT t.employee_id, LEAST(s.threshold, chain.cap) AS cap,
+            WITH suspect AS (
+                SELECT s.id, LEAST(s.threshold, chain.cap) AS cap,
                     CASE WHEN chain.cap < s.threshold OR s.threshold IS NULL THEN chain.unit_code END AS cap_unit
-                FROM (SELECT employee_id, sum(effective_hours) AS hours FROM counted GROUP BY employee_id) t
-                JOIN subject s ON s.id = t.employee_id
-                JOIN org_employee e ON e.id = t.employee_id JOIN org_orgunit u ON u.id = e.home_unit_id
+                FROM (
+                    SELECT s.id, s.threshold, sum(a.effective_hours) AS hours
+                    FROM subject s JOIN assignments_assignment a ON a.employee_id = s.id
+                    WHERE {adds_up("a")} GROUP BY s.id, s.threshold
+                ) s
+                JOIN org_employee e ON e.id = s.id JOIN org_orgunit u ON u.id = e.home_unit_id
                 LEFT JOIN LATERAL (
                     SELECT c.max_weekly_hours AS cap, c.code AS unit_code FROM org_orgunit c
                     WHERE c.id = ANY (u.path) AND c.max_weekly_hours IS NOT NULL
                     ORDER BY c.max_weekly_hours, c.id LIMIT 1
                 ) chain ON true
-                WHERE t.hours > LEAST(s.threshold, chain.cap)
-            ), boundary AS (
-                SELECT DISTINCT c.employee_id, GREATEST(c.starts_on, %(today)s::date) AS day
-                FROM counted c JOIN suspect USING (employee_id)
-            ), peak AS (
-                SELECT DISTINCT ON (b.employee_id) b.employee_id, b.day, sum(c.effective_hours) AS hours,
-                    max(c.starts_on) AS since
-                FROM boundary b JOIN counted c ON c.employee_id = b.employee_id
-                    AND c.starts_on <= b.day AND (c.ends_on IS NULL OR c.ends_on >= b.day)
-                GROUP BY b.employee_id, b.day
-                ORDER BY b.employee_id, hours DESC, b.day
+                WHERE s.hours > LEAST(s.threshold, chain.cap)
             )
-            SELECT peak.employee_id AS subject_id, peak.hours AS observed, suspect.cap AS "limit",
-                jsonb_build_object('since', peak.since, 'cap_unit', suspect.cap_unit, 'records', (
-                    SELECT jsonb_agg(jsonb_build_object(
+            SELECT suspect.id AS subject_id, peak.hours AS observed, suspect.cap AS "limit",
+                jsonb_build_object('since', peak.since, 'cap_unit', suspect.cap_unit, 'records', peak.records) AS facts
+            FROM suspect CROSS JOIN LATERAL (
+                SELECT sum(a.effective_hours) AS hours, max(a.starts_on) AS since,
+                    jsonb_agg(jsonb_build_object(
                         'kind', 'assignment', 'id', a.id, 'code', {CODE}, 'hours', a.effective_hours::text
-                    ) ORDER BY a.starts_on, a.id)
-                    FROM counted a JOIN org_employee e ON e.id = a.employee_id
-                        JOIN org_position p ON p.id = a.position_id
-                    WHERE a.employee_id = peak.employee_id
-                        AND a.starts_on <= peak.day AND (a.ends_on IS NULL OR a.ends_on >= peak.day)
-                )) AS facts
-            FROM peak JOIN suspect USING (employee_id)
+                    ) ORDER BY a.starts_on, a.id) AS records
+                FROM (
+                    SELECT DISTINCT GREATEST(begins.starts_on, %(today)s::date) AS day
+                    FROM assignments_assignment begins
+                    WHERE begins.employee_id = suspect.id AND {adds_up("begins")}
+                ) boundary
+                JOIN assignments_assignment a ON a.employee_id = suspect.id AND {adds_up("a")}
+                    AND a.starts_on <= boundary.day AND (a.ends_on IS NULL OR a.ends_on >= boundary.day)
+                JOIN org_employee e ON e.id = a.employee_id JOIN org_position p ON p.id = a.position_id
+                GROUP BY boundary.day
+                ORDER BY hours DESC, boundary.day LIMIT 1
+            ) peak
             WHERE peak.hours > suspect.cap
         """,
         sentence=_too_many_hours,
@@ -225,7 +228,8 @@ def _outside(verdict: Verdict) -> str:
 
 def _inside(verdict: Verdict) -> str:
     facts = verdict.facts
-    late = facts["closes_on"] and (not facts["ends_on"] or facts["ends_on"] > facts["closes_on"])
+    # ISO dates compare as text.
+    late = facts["closes_on"] and facts["until"] > facts["closes_on"]
     early = facts["opens_on"] and facts["starts_on"] < facts["opens_on"]
     steps = []
     if early:
@@ -242,23 +246,26 @@ OUTSIDE_POSITION_DATES = register_rule(
         name=_("Outside the position's dates"),
         description=_("A live assignment lies within the dates of its position."),
         fixable=10,
-        # Observed: how many days lie outside; none is told where the assignment has no end and the position has.
+        # An assignment without an end goes as long as its position: it is outside from the day the position is closed.
         violations=f"""
             SELECT a.id AS subject_id,
-                CASE WHEN p.closes_on IS NULL OR a.ends_on IS NOT NULL THEN
+                (
                     CASE WHEN a.starts_on < p.opens_on
                         THEN LEAST(p.opens_on, a.ends_on + 1) - a.starts_on ELSE 0 END
-                    + CASE WHEN a.ends_on > p.closes_on
-                        THEN a.ends_on - GREATEST(p.closes_on, a.starts_on - 1) ELSE 0 END
-                END::numeric AS observed,
+                    + CASE WHEN COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)) > p.closes_on
+                        THEN COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date))
+                            - GREATEST(p.closes_on, a.starts_on - 1) ELSE 0 END
+                )::numeric AS observed,
                 0::numeric AS "limit",
                 jsonb_build_object(
                     'starts_on', a.starts_on, 'ends_on', a.ends_on, 'opens_on', p.opens_on, 'closes_on', p.closes_on,
+                    'until', COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)),
                     'records', jsonb_build_array(jsonb_build_object('kind', 'position', 'id', p.id, 'code', p.code))
                 ) AS facts
             FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_position p ON p.id = a.position_id
             WHERE {live("a")} AND (
-                a.starts_on < p.opens_on OR COALESCE(a.ends_on, 'infinity'::date) > p.closes_on
+                a.starts_on < p.opens_on
+                OR COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)) > p.closes_on
             )
         """,
         sentence=_outside,

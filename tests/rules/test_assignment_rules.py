@@ -222,7 +222,10 @@ class TestOutsidePositionDates:
             (date(2026, 1, 2), None, date(2026, 1, 1), None, "1.00"),
             (date(2026, 1, 1), date(2026, 12, 31), date(2026, 6, 1), date(2027, 1, 10), "10.00"),
             (date(2026, 12, 1), date(2026, 12, 20), date(2026, 11, 29), date(2026, 12, 23), "5.00"),
-            (None, date(2026, 12, 31), date(2026, 6, 1), None, None),
+            (None, date(2026, 12, 31), date(2026, 6, 1), None, "fits"),
+            (None, date(2026, 12, 9), date(2026, 6, 1), None, "fits"),
+            (None, date(2026, 12, 6), date(2026, 6, 1), None, "3.00"),
+            (None, date(2026, 12, 31), date(2027, 1, 1), None, "1.00"),
             (date(2027, 6, 1), date(2027, 6, 30), date(2026, 12, 1), date(2026, 12, 31), "31.00"),
             (date(2026, 1, 1), date(2026, 1, 31), date(2026, 12, 1), date(2026, 12, 31), "31.00"),
         ],
@@ -235,7 +238,7 @@ class TestOutsidePositionDates:
         closes: date | None,
         first: date,
         last: date | None,
-        observed: str | None,
+        observed: str,
     ) -> None:
         position = PositionFactory(code="P9", org_unit=clinic.h1, opens_on=opens, closes_on=closes)
         AssignmentFactory(employee=clinic.nurse, position=position, effective_hours=10, starts_on=first, ends_on=last)
@@ -243,15 +246,15 @@ class TestOutsidePositionDates:
         if observed == "fits":
             assert findings == []
         else:
-            assert [finding.observed for finding in findings] == [observed and Decimal(observed)]
+            assert [finding.observed for finding in findings] == [Decimal(observed)]
             assert findings[0].records == ("P9",)
 
     def test_the_way_out_names_the_days(self, clinic: Clinic, rules: Rules) -> None:
         Position.objects.filter(pk=clinic.p1.pk).update(opens_on=date(2026, 2, 1), closes_on=date(2026, 12, 31))
-        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=10)
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=10, ends_on=date(2027, 1, 31))
         [finding] = found(self.CODE)
         with translation.override("en"):
             assert finding.remedy == "Start it on Feb. 1, 2026 or later. End it on Dec. 31, 2026 or earlier."
             assert finding.message == (
-                "E1/P1/2026-01-01 runs from Jan. 1, 2026 to no end; the position from Feb. 1, 2026 to Dec. 31, 2026."
+                "E1/P1/2026-01-01 runs from Jan. 1, 2026 to Jan. 31, 2027; the position from Feb. 1, 2026 to Dec. 31, 2026."
             )
