@@ -19,13 +19,15 @@ from ..questions import Question, as_accepted_of
 from ..registry import rule_with_code
 from ..sql import settings_in_effect
 from ..subjects import kind_named
-from ..verdicts import Finding
+from ..verdicts import Finding, as_text
 from .evaluation import ask
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
 Subject = tuple[str, int]
+# What became of a finding that did not stop the change, by severity.
+TOLD = {Severity.BLOCKING: "blocking", Severity.WARNING: "confirmed", Severity.INFO: "noted"}
 _outermost: ContextVar[Judgement | None] = ContextVar("outermost judgement", default=None)
 
 
@@ -63,6 +65,7 @@ class Judgement:
         self.looked_at: set[Subject] = set()
         self.before: dict[tuple[str, str, int], Finding] = {}
         self.added: list[Finding] = []
+        self.added_to: dict[Subject, list[Finding]] = {}
 
     @property
     def confirmed(self) -> list[Finding]:
@@ -110,6 +113,9 @@ class Judgement:
         ids = {kind: sorted(pks) for kind, pks in self.subjects.items() if pks}
         question = Question(self.on, ids, as_accepted=as_accepted_of(ids), at_gate=True)
         self.added = [finding for finding in ask(self.settings, question) if self._is_added(finding)]
+        self.added_to = defaultdict(list)
+        for finding in self.added:
+            self.added_to[finding.subject_kind, finding.subject_id].append(finding)
 
     def verdict(self) -> RulesRefused | None:
         """Return the refusal the added findings amount to, None if the change may stand."""
@@ -124,16 +130,19 @@ class Judgement:
 
     def record_of(self, kind: str, pk: int) -> dict[str, Any]:
         """Return what a log keeps about one subject: what was confirmed, waived and noted; empty if nothing was."""
-        mine = {(kind, pk), *self.touched[kind, pk]}
-        record = {
-            name: [
-                {"rule": f.rule, "subject": f.subject_code, "observed": str(f.observed), "limit": str(f.limit)}
-                for f in findings
-                if (f.subject_kind, f.subject_id) in mine
-            ]
-            for name, findings in (("confirmed", self.confirmed), ("waived", self.waived), ("noted", self.noted))
-        }
-        return {name: kept for name, kept in record.items() if kept}
+        record: dict[str, Any] = {}
+        for subject in sorted({(kind, pk), *self.touched.get((kind, pk), ())}):
+            for finding in self.added_to.get(subject, ()):
+                name = "waived" if finding.waived else TOLD[finding.severity]
+                record.setdefault(name, []).append(
+                    {
+                        "rule": finding.rule,
+                        "subject": finding.subject_code,
+                        "observed": as_text(finding.observed),
+                        "limit": as_text(finding.limit),
+                    }
+                )
+        return record
 
     def _take(self, kind: str, ids: set[int]) -> set[Subject]:
         """Add subjects and those they touch; return all of these."""

@@ -1,0 +1,55 @@
+"""What administrators do with the catalogue: how severe a rule is, from which threshold on, when, and where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from apps.common.acting import acting
+from apps.common.errors import Reason, Refusal
+from apps.common.saving import in_words, refuse_outside, save_rows, within_scope
+
+from ..models import BusinessRule, RuleOverride
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+
+def save_rules(*, rules: Sequence[BusinessRule], actor: User | None, reason: str = "") -> list[BusinessRule]:
+    """Create or change rules; what changes acts at the next evaluation and at once at the gate."""
+    with acting(actor, reason), within_scope(BusinessRule, rules, actor):
+        for rule in rules:
+            _threshold_makes_sense(rule.threshold)
+        save_rows(BusinessRule, rules)
+    return list(rules)
+
+
+def save_override(*, override: RuleOverride, actor: User | None, reason: str = "") -> RuleOverride:
+    """Give a unit, and all below it, its own severity (or OFF) or threshold of a rule."""
+    with acting(actor, reason), within_scope(RuleOverride, [override], actor):
+        if not override.severity and override.threshold is None:
+            raise Refusal(
+                Reason(
+                    _("Say what is different there: another severity, or another threshold."),
+                    code="needed",
+                    field="severity",
+                    fixable=1,
+                )
+            )
+        _threshold_makes_sense(override.threshold)
+        save_rows(RuleOverride, [override])
+    return override
+
+
+def remove_override(*, override: RuleOverride, actor: User | None, reason: str = "") -> None:
+    """Let a rule hold in a unit as it does above it."""
+    with acting(actor, reason), in_words(RuleOverride):
+        refuse_outside(RuleOverride, [override], actor)
+        override.delete()
+
+
+def _threshold_makes_sense(threshold: object) -> None:
+    if threshold is not None and threshold < 0:  # type: ignore[operator]
+        raise Refusal(Reason(_("A threshold is 0 or more."), code="invalid", field="threshold", fixable=2))
