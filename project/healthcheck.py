@@ -5,9 +5,11 @@ import os
 import sys
 
 
-def web(port: int) -> str | None:
-    """Return what is wrong with the web of this container, or nothing."""
-    host = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".") or "localhost"
+def web(port: int, allowed_hosts: str = "") -> str | None:
+    """Return what is wrong with the web on a port of the loopback, or nothing."""
+    host = allowed_hosts.split(",")[0].strip().lstrip(".")
+    if host in {"", "*"}:
+        host = "localhost"
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         # As the proxy in front would ask, or production answers with a redirect to HTTPS.
@@ -43,7 +45,7 @@ def worker() -> str | None:
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["web", port] if port.isdigit():
-            trouble = web(int(port))
+            trouble = web(int(port), os.environ.get("ALLOWED_HOSTS", ""))
         case ["worker"]:
             trouble = worker()
         case _:

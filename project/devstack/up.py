@@ -1,7 +1,6 @@
 """`./run up`: everything up, an address, and the moment it is ready."""
 
 import argparse
-import http.client
 import math
 import subprocess
 import sys
@@ -13,9 +12,12 @@ from project.devstack.home import CHECKOUT, Home, Lock
 from project.devstack.processes import STACK, WEB
 from project.devstack.stack import Stack
 from project.devstack.supervisor import Program
+from project.healthcheck import web as web_trouble
 
 PORT = 8000
 PROBE_SECONDS = 60
+PROBES = 5
+WEB_SECONDS = 180
 
 
 def up(home: Home, arguments: list[str], values: dict[str, str]) -> int:
@@ -122,56 +124,77 @@ def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
         time.sleep(0.25)
 
 
+class Probe:
+    """Asks, in a process of its own and again after a failure, for a recompute through relay, broker and worker."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.log = stack.home.logs / "probe.log"
+        self.failures = 0
+        self.passed = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def tick(self) -> None:
+        if self.passed:
+            return
+        if self._process is None:
+            self._process = self._start()
+        elif self._process.poll() is not None:
+            status, self._process = self._process.returncode, None
+            self._judge(status)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, str(CHECKOUT / "manage.py"), "probe_recompute", "--timeout", str(PROBE_SECONDS)]
+        with self.log.open("wb") as file:
+            return subprocess.Popen(
+                argv,
+                env=self.stack.env | {MARK: str(self.stack.home.path), "COVERIS_PROCESS": "coveris-probe"},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                preexec_fn=tied(),
+            )
+
+    def _judge(self, status: int) -> None:
+        if status == 0:
+            self.passed = True
+            self.stack.console.step("a recompute went through relay, broker and worker")
+            return
+        self.failures += 1
+        why = f"The end of {self.log} (worker.log and relay.log are beside it):\n{tail(self.log, 8)}"
+        if self.failures == PROBES:
+            raise Refusal(f"No recompute went through in {PROBES} tries; everything is stopped. {why}")
+        if self.failures == 1:
+            self.stack.console.step(f"no recompute went through yet; trying again. {why}")
+        time.sleep(1)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+
 def _wait_until_ready(stack: Stack, web: Program) -> None:
-    """Wait until the web answers and one recompute has gone through relay, broker and worker."""
-    answered = probed = False
-    probe = None
-    log = stack.home.logs / "probe.log"
-    argv = [sys.executable, str(CHECKOUT / "manage.py"), "probe_recompute", "--timeout", str(PROBE_SECONDS)]
+    """Wait until the web answers and one recompute has gone the whole way; Refusal when that cannot be."""
+    answered, probe = False, Probe(stack)
+    begun = time.monotonic()
+    hosts = stack.env.get("ALLOWED_HOSTS", "")
     try:
-        while not (answered and probed):
+        while not (answered and probe.passed):
             stack.supervisor.tick()
-            if not answered and web_answers(web.port):
+            trouble = None if answered else web_trouble(web.port, hosts)
+            if not answered and trouble is None:
                 answered = True
                 stack.console.step("the web answers")
-            if not probed and probe is None:
-                with log.open("ab") as file:
-                    probe = subprocess.Popen(
-                        argv,
-                        env=stack.env | {MARK: str(stack.home.path)},
-                        cwd=CHECKOUT,
-                        stdin=subprocess.DEVNULL,
-                        stdout=file,
-                        stderr=file,
-                        preexec_fn=tied(),
-                    )
-            elif not probed and probe is not None and probe.poll() is not None:
-                probed = probe.returncode == 0
-                probe = None
-                if probed:
-                    stack.console.step("a recompute went through relay, broker and worker")
-                else:
-                    stack.console.step(
-                        f"no recompute went through yet; trying again. The end of {log} "
-                        f"(see worker.log and relay.log too):\n{tail(log, 5)}"
-                    )
-                    time.sleep(1)
-            missing = [word for word, done in (("the web", answered), ("a first recompute", probed)) if not done]
+            if not answered and time.monotonic() - begun > WEB_SECONDS:
+                raise Refusal(
+                    f"The web was not well for {WEB_SECONDS} s ({trouble}); everything is stopped. "
+                    f"The end of {web.log}:\n{tail(web.log)}"
+                )
+            probe.tick()
+            missing = [word for word, done in (("the web", answered), ("a first recompute", probe.passed)) if not done]
             stack.console.still(f"waiting for {' and '.join(missing)}")
             time.sleep(0.1)
     finally:
-        if probe is not None:
-            probe.terminate()
-            probe.wait()
-
-
-def web_answers(port: int) -> bool:
-    """Return whether the web says that it and its database are well."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/api/health/", headers={"Host": "localhost"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+        probe.stop()
