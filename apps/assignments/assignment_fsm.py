@@ -68,7 +68,7 @@ MACHINE = Machine(
              help=_("The business rules are asked first.")),
         Move("reject", (S.PROPOSED,), S.CLOSED, _("Reject"), (REASON,), ends=True),
         Move("expire", (S.PROPOSED,), S.CLOSED, _("Expire"), (), (has_expired,), system=True, ends=True),
-        Move("close", (S.ACTIVE,), S.CLOSED, _("Close"),
+        Move("close", (S.ACTIVE,), S.CLOSED, _("Close assignment"),
              (Need("ends_on", "date", _("last day of the assignment")), REASON),
              (close_by_today, close_after_start), ends=True),
         # Its employee was terminated before it began: the dates stay, it never counts, not even after a rehire.

@@ -9,6 +9,7 @@ from unfold.decorators import display
 
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import two_lines
+from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
 
 from .buttons import status_badge
@@ -36,12 +37,14 @@ class EmployeeTransitionLogAdmin(LogScreen, ReadOnlyAdmin):
 
 @admin.register(EmployeeStatusPeriod)
 class EmployeeStatusPeriodAdmin(ReadOnlyAdmin):
-    list_display = ("whom", "state", "from_day", "until_day")
+    list_display = ("whom", "state", "first", "last")
     list_filter = (("status", ChoicesDropdownFilter), ("employee", AutocompleteSelectFilter))
     list_select_related = ("employee",)
     search_fields = ("employee__family_name", "employee__given_name", "employee__employee_number")
     ordering = ("-id",)
-    fields = ("employee", "state", "from_day", "until_day")
+    fields = ("employee", "state", "first", "last")
+    first = day_column("from_day", gettext_lazy("from"))
+    last = day_column("until_day", gettext_lazy("until"))
 
     @display(description=gettext_lazy("employee"))
     def whom(self, obj: EmployeeStatusPeriod) -> str:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -16,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
+
+from apps.common.columns import moment_column, short_day
 
 from .buttons import status_badge
 from .moves import Machine
@@ -25,9 +26,10 @@ class LogScreen:
     """The columns of a log of transitions; put it before ReadOnlyAdmin. A subclass adds `whom`."""
 
     machine: ClassVar[Machine]
-    list_display = ("created_at", "whom", "move", "came_from", "went_to", "by", "reason")
-    fields = ("created_at", "subject", "move", "came_from", "went_to", "by", "reason", "particulars")
+    list_display = ("happened", "whom", "move", "came_from", "went_to", "by", "reason")
+    fields = ("happened", "subject", "move", "came_from", "went_to", "by", "reason", "particulars")
     ordering = ("-id",)
+    happened = moment_column("created_at", gettext_lazy("when"))
 
     @display(description=gettext_lazy("transition"))
     def move(self, obj: Any) -> str:
@@ -126,6 +128,6 @@ def rules_met(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _day(value: Any) -> str:
     try:
-        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
+        return short_day(date.fromisoformat(value))
     except (TypeError, ValueError):
         return str(value)

@@ -33,7 +33,7 @@ def now_of(name: str) -> Expression:
         Value(monday_of(today()), DateField()), F("first_week"),
         template="((%(expressions)s) / 7 + 1)", arg_joiner=" - ", output_field=IntegerField(),
     )  # fmt: skip
-    return Func(F(name), weeks, template="(%(expressions)s])", arg_joiner=")[", output_field=BigIntegerField())
+    return Func(F(name), weeks, template="(%(expressions)s]", arg_joiner=")[", output_field=BigIntegerField())
 
 
 class BalanceFilter(DropdownFilter):
@@ -69,9 +69,9 @@ class LedgerWeekAdmin(ReadOnlyAdmin):
     # No index: a balance is a difference of two figures of this week. One pass over 100,000 short rows.
     sortable_anyway = ("pool_hours", "assigned_hours", "balance_hours", "proposed_hours")
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        # Whoever is furthest over the pool first.
-        return ("balance_now", "employee_id")
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        # Whoever is furthest over the pool first. The expression itself: Django orders before `get_queryset` annotates.
+        return ((now_of("pool") - now_of("assigned")).asc(), "employee_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

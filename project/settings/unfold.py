@@ -19,7 +19,10 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "project.dashboard.overview",
     "ENVIRONMENT": "project.admin_site.environment_label",
     "BORDER_RADIUS": "7px",
-    "STYLES": [lambda request: static("coveris/css/coveris.css")],
+    "STYLES": [
+        lambda request: static("coveris/css/coveris.css"),
+        lambda request: static("coveris/css/records.css"),
+    ],
     "SCRIPTS": [lambda request: static("coveris/js/theme.js")],
     # Our own palette (project/admin_site.py): the theme's caches names and walks whole tables.
     "COMMAND": {"search_models": False, "show_history": False},

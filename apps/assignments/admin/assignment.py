@@ -20,6 +20,7 @@ from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.base import SEARCH_LENGTH, SEARCH_WORDS
 from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import badge, two_lines
+from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
 from apps.fsm.buttons import TransitionButtons, status_badge
 from apps.fsm.moves import Move
@@ -36,7 +37,7 @@ LATEST = 100
 
 @admin.register(Assignment)
 class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
-    list_display = ("person", "place", "hours", "starts_on", "ends_on", "state", "kind")
+    list_display = ("person", "place", "hours", "starts", "ends", "state", "kind")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("position__org_unit", UnitFilter),
@@ -57,7 +58,7 @@ class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
         (gettext_lazy("Who and where"), {"fields": (("employee", "position"),)}),
         (gettext_lazy("How much and when"), {"fields": (("effective_hours", "is_reinforcement"),
                                                         ("starts_on", "ends_on"), "expires_on")}),
-        (gettext_lazy("Record"), {"fields": (("status", "created_by"), ("accepted_at", "voided"),
+        (gettext_lazy("Record"), {"fields": (("status", "created_by"), "accepted_at",
                                              ("created_at", "updated_at"))}),
     )  # fmt: skip
 
@@ -72,7 +73,7 @@ class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
         if obj is None:
             return named
         # Another employee or position is another assignment.
-        return ["employee", "position", "created_by", "accepted_at", "voided", *named]
+        return ["employee", "position", "created_by", "accepted_at", *named]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         closed = isinstance(obj, Assignment) and obj.status == AssignmentStatus.CLOSED
@@ -122,6 +123,9 @@ class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     def hours(self, obj: Assignment) -> str:
         return format_html('<span class="coveris-number">{}</span>', number_format(obj.effective_hours, 2))
 
+    starts = day_column("starts_on", gettext_lazy("from"))
+    ends = day_column("ends_on", gettext_lazy("until"))
+
     @display(description=gettext_lazy("status"))
     def state(self, obj: Assignment) -> str:
         return status_badge(obj.machine, obj.status)
@@ -133,6 +137,10 @@ class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
         return badge(_("reinforcement"), "blue") if obj.is_reinforcement else ""
 
     # The page
+
+    def record_title(self, obj: Assignment) -> str:
+        who = f"{obj.employee.given_name} {obj.employee.family_name}"
+        return f"{who} → {obj.position.title}"
 
     def record_facts(self, request: HttpRequest, obj: Assignment) -> list[Any]:
         who = reverse("admin:org_employee_change", args=(obj.employee_id,))

@@ -98,13 +98,24 @@ class Dialogs(Screen):
 
     @property
     def media(self) -> Media:
-        return super().media + Media(css={"all": ["coveris/css/records.css"]}, js=["coveris/js/dialogs.js"])
+        return super().media + Media(js=["coveris/js/dialogs.js"])
 
     def back_from(self, request: HttpRequest, otherwise: str) -> str:
         """Return where the person came from, if that is an address of ours."""
         back = request.POST.get(BACK) or request.GET.get(BACK) or ""
         safe = url_has_allowed_host_and_scheme(back, None) and back.startswith("/")
         return back if safe else otherwise
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return self._back_or(request, super().response_post_save_add(request, obj))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return self._back_or(request, super().response_post_save_change(request, obj))
+
+    def _back_or(self, request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
+        """Return to the page whose link led to the form, where there was one."""
+        back = self.back_from(request, "")
+        return HttpResponseRedirect(back) if back else otherwise
 
     def run_dialog(self, request: HttpRequest, dialog: Dialog, deed: DialogDeed) -> HttpResponse:
         """Show the dialog, or do the deed and go back. Warnings are shown with a button that confirms exactly them."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -41,18 +40,19 @@ class RecordTabs(Screen):
     form_tab_title: ClassVar[Any] = _("Profile")
     record_tabs: ClassVar[Sequence[Tab]] = ()
 
-    @property
-    def media(self) -> Media:
-        return super().media + Media(css={"all": ["coveris/css/records.css"]})
-
     def record_facts(self, request: HttpRequest, obj: Any) -> list[Any]:
         """Return what the head says beside the name: badges and short texts."""
         return []
+
+    def record_title(self, obj: Any) -> str:
+        """Return what the head calls the record."""
+        return str(obj)
 
     def record_context(self, request: HttpRequest, obj: Any, current: str) -> dict[str, Any]:
         """Return what the head of every tab shows."""
         return {
             "record": obj,
+            "record_title": self.record_title(obj),
             "record_facts": self.record_facts(request, obj),
             "record_tabs": self._tabs(request, obj, current),
             "record_extras": [],

@@ -24,6 +24,7 @@ from apps.common.admin.history import MASK
 from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import progress, two_lines
 from apps.common.clock import monday_of, today
+from apps.common.columns import day_column
 from apps.common.weekbars import Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import parse_week, week_code
 from apps.fsm.buttons import TransitionButtons, status_badge
@@ -45,7 +46,7 @@ LATEST = 100
 
 @admin.register(Employee)
 class EmployeeAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
-    list_display = ("person", "state", "home_unit", "hired_on", "hours_used", "balance")
+    list_display = ("person", "state", "unit", "hired", "hours_used", "balance")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("home_unit", UnitFilter),
@@ -113,6 +114,12 @@ class EmployeeAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     def person(self, obj: Employee) -> str:
         initials = f"{obj.given_name[:1]}{obj.family_name[:1]}".upper()
         return two_lines(f"{obj.family_name}, {obj.given_name}", obj.employee_number, initials)
+
+    hired = day_column("hired_on", gettext_lazy("hired on"))
+
+    @display(description=gettext_lazy("home unit"))
+    def unit(self, obj: Employee) -> str:
+        return obj.home_unit.name
 
     @display(description=gettext_lazy("status"), ordering="status")
     def state(self, obj: Employee) -> str:

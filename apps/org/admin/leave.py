@@ -19,6 +19,7 @@ from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import Dialog, Dialogs, text_field
 from apps.common.badges import two_lines
 from apps.common.clock import today
+from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
 
 from ..badges import leave_state
@@ -46,7 +47,7 @@ class WhenFilter(DropdownFilter):
 
 @admin.register(Leave)
 class LeaveAdmin(Dialogs, HistoryMixin, BaseAdmin):
-    list_display = ("person", "kind", "starts_on", "ends_on", "state", "reason")
+    list_display = ("person", "kind", "starts", "ends", "state", "reason")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
         WhenFilter,
@@ -74,6 +75,9 @@ class LeaveAdmin(Dialogs, HistoryMixin, BaseAdmin):
     @display(description=gettext_lazy("employee"))
     def person(self, obj: Leave) -> str:
         return two_lines(f"{obj.employee.family_name}, {obj.employee.given_name}", obj.employee.employee_number)
+
+    starts = day_column("starts_on", gettext_lazy("from"))
+    ends = day_column("ends_on", gettext_lazy("until"))
 
     @display(description=gettext_lazy("when"))
     def state(self, obj: Leave) -> str:

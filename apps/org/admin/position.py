@@ -12,6 +12,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateFilter
@@ -21,13 +24,14 @@ from apps.assignments.models import Assignment
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import with_back
 from apps.common.admin.tabs import RecordTabs, Tab
-from apps.common.badges import Tone, progress, two_lines
+from apps.common.badges import Tone, badge, progress, two_lines
+from apps.common.columns import day_column
 from apps.common.hours import to_percent
 from apps.common.weekbars import Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import week_code
 from apps.demand.coverage import state_of
-from apps.demand.enums import COVERAGE_COLOURS, CoverageState
-from apps.demand.templatetags.coverage import state_badge
+from apps.demand.enums import COVERAGE_COLOURS
+from apps.demand.templatetags.coverage import SHAPES, state_badge
 from apps.fsm.buttons import status_badge
 from apps.tags.enums import Level
 from apps.tags.models import PositionTag, TagCatalog
@@ -71,6 +75,7 @@ class PositionForm(forms.ModelForm):
                 levels[level].append(tag)
         for name, level in (("required_tags", Level.REQUIRED), ("preferred_tags", Level.PREFERRED)):
             if name in self.fields:
+                self.fields[name].label = capfirst(self.fields[name].label)
                 self.initial.setdefault(name, levels[level])
 
     def clean(self) -> dict[str, Any]:
@@ -85,7 +90,7 @@ class PositionForm(forms.ModelForm):
 @admin.register(Position)
 class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
     form = PositionForm
-    list_display = ("name", "org_unit", "covered", "state", "required_weekly_hours", "opens_on", "closes_on")
+    list_display = ("name", "unit", "covered", "state", "required_weekly_hours", "opens", "closes")
     list_filter = (("org_unit", UnitFilter), OpenFilter, ("closes_on", RangeDateFilter))
     list_select_related = ("org_unit", "coverage")
     search_fields = ("code", "title")
@@ -131,6 +136,13 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
     def name(self, obj: Position) -> str:
         return two_lines(obj.title, obj.code)
 
+    opens = day_column("opens_on", gettext_lazy("opens on"))
+    closes = day_column("closes_on", gettext_lazy("closes on"))
+
+    @display(description=gettext_lazy("unit"))
+    def unit(self, obj: Position) -> str:
+        return obj.org_unit.name
+
     @display(description=gettext_lazy("coverage, this week"))
     def covered(self, obj: Position) -> str:
         figures = getattr(obj, "coverage", None)
@@ -139,13 +151,13 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
         required, assigned = figures.required[place], figures.assigned[place]
         percent = to_percent(assigned, required)
         text = f"{hours_text(assigned)} / {hours_text(required)}"
-        return progress(percent or 0, text, _tone(state_of(required, assigned)))
+        return progress(percent or 0, text, _tone(required, assigned, figures.unqualified[place]))
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: Position) -> str:
         figures = getattr(obj, "coverage", None)
         place = this_week(figures)
-        return "–" if place is None else state_badge(state_of(figures.required[place], figures.assigned[place]))
+        return "–" if place is None else standing(figures, place)
 
     # The page
 
@@ -153,7 +165,7 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
         facts = [str(obj.org_unit)]
         figures = getattr(obj, "coverage", None)
         if (place := this_week(figures)) is not None:
-            facts.insert(0, state_badge(state_of(figures.required[place], figures.assigned[place])))
+            facts.insert(0, standing(figures, place))
         if obj.closes_on:
             facts.append(_("closes %(day)s") % {"day": date_format(obj.closes_on, "SHORT_DATE_FORMAT")})
         return facts
@@ -166,8 +178,7 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
             required, assigned = figures.required[place], figures.assigned[place]
             reinforcement, proposed = figures.reinforcement[place], figures.proposed[place]
             unqualified = figures.unqualified[place]
-            state = state_of(required, assigned)
-            tone = Tone.GREY if state == CoverageState.NO_DEMAND else _tone(state)
+            tone = _tone(required, assigned, unqualified)
             if tone == Tone.BLUE:
                 tone = Tone.GREEN  # blue is kept for reinforcement
             parts = [Part(assigned - reinforcement, tone), Part(reinforcement, Tone.BLUE),
@@ -178,7 +189,7 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
                 {"code": week_code(monday), "monday": monday, "required": hours_cell(required),
                  "assigned": hours_cell(assigned), "reinforcement": hours_cell(reinforcement),
                  "proposed": hours_cell(proposed), "unqualified": hours_cell(unqualified),
-                 "is_unqualified": unqualified > 0, "percent": percent, "state": state_badge(state)}
+                 "percent": percent, "state": standing(figures, place)}
             )  # fmt: skip
         return {"coverage": figures, "weeks": weeks, "drawing": draw(bars)}
 
@@ -215,5 +226,17 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
         }
 
 
-def _tone(state: CoverageState) -> str:
-    return COVERAGE_COLOURS[state]
+def standing(figures: Any, place: int) -> SafeString:
+    """Return how a position stands in one week of its stored figures: never green while somebody is unqualified."""
+    state = state_of(figures.required[place], figures.assigned[place])
+    if not figures.unqualified[place]:
+        return state_badge(state)
+    lacking = badge(_("unqualified hours"), Tone.RED, "workspace_premium")
+    return format_html(
+        "{} {}", badge(state.label, _tone(figures.required[place], figures.assigned[place], 1), SHAPES[state]), lacking
+    )
+
+
+def _tone(required: int, assigned: int, unqualified: int) -> str:
+    tone = COVERAGE_COLOURS[state_of(required, assigned)]
+    return Tone.YELLOW if unqualified and tone in (Tone.GREEN, Tone.BLUE) else tone

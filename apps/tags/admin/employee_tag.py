@@ -21,6 +21,7 @@ from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import Dialog, Dialogs, date_field, text_field
 from apps.common.badges import two_lines
 from apps.common.clock import today
+from apps.common.columns import day_column
 from apps.common.errors import Reason, Refusal
 from apps.common.filters import AutocompleteSelectFilter
 
@@ -58,7 +59,7 @@ class ExpiryFilter(DropdownFilter):
 
 @admin.register(EmployeeTag)
 class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
-    list_display = ("person", "tag_name", "kind", "valid_from", "valid_until", "state", "note")
+    list_display = ("person", "tag_name", "kind", "valid_since", "valid_to", "state", "note")
     list_filter = (
         ExpiryFilter,
         ("tag", AutocompleteSelectFilter),
@@ -97,6 +98,9 @@ class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
     @display(description=gettext_lazy("type"))
     def kind(self, obj: EmployeeTag) -> str:
         return type_badge(obj.tag.type)
+
+    valid_since = day_column("valid_from", gettext_lazy("valid from"))
+    valid_to = day_column("valid_until", gettext_lazy("valid until"))
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: EmployeeTag) -> str:

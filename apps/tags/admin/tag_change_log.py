@@ -6,8 +6,6 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -15,6 +13,7 @@ from unfold.decorators import display
 
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import badge, two_lines
+from apps.common.columns import moment_column, short_day
 from apps.common.filters import AutocompleteSelectFilter
 
 from ..enums import TagChange
@@ -29,7 +28,7 @@ CHANGES = {
 
 @admin.register(TagChangeLog)
 class TagChangeLogAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "person", "tag", "what", "days", "by", "reason")
+    list_display = ("happened", "person", "tag", "what", "days", "by", "reason")
     list_filter = (
         ("change", ChoicesDropdownFilter),
         ("employee", AutocompleteSelectFilter),
@@ -39,7 +38,8 @@ class TagChangeLogAdmin(ReadOnlyAdmin):
     search_fields = ("employee__family_name", "employee__given_name", "employee__employee_number")
     search_help_text = gettext_lazy("Name or employee number")
     ordering = ("-id",)
-    fields = ("created_at", "employee", "tag", "what", "days_before", "days_after", "by", "reason")
+    happened = moment_column("created_at", gettext_lazy("when"))
+    fields = ("happened", "employee", "tag", "what", "days_before", "days_after", "by", "reason")
 
     @display(description=gettext_lazy("employee"))
     def person(self, obj: TagChangeLog) -> str:
@@ -68,9 +68,6 @@ class TagChangeLogAdmin(ReadOnlyAdmin):
     def by(self, obj: TagChangeLog) -> str:
         return str(obj.actor) if obj.actor else _("the system")
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(super().has_view_permission(request, obj))
-
 
 def span(values: dict[str, Any] | None) -> str:
     """Return the days of a stored version of a held tag."""
@@ -81,4 +78,4 @@ def span(values: dict[str, Any] | None) -> str:
 
 
 def day(value: str | None) -> str:
-    return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT") if value else "–"
+    return short_day(date.fromisoformat(value) if value else None)
