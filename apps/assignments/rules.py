@@ -1,11 +1,13 @@
 """The rules about assignments, and about the hours an employee's assignments add up to."""
 
+from decimal import Decimal
+
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.subjects import Kind, register_kind
-from apps.business_rules.verdicts import Verdict, day, hours
+from apps.business_rules.verdicts import Verdict, day, days, hours
 from apps.fsm.employee_fsm import EmployeeStatus
 
 CODE = "e.employee_number || '/' || p.code || '/' || a.starts_on"
@@ -60,7 +62,7 @@ def _too_many_hours(verdict: Verdict) -> str:
 
 
 def _fewer_hours(verdict: Verdict) -> str:
-    over = hours((verdict.observed or 0) - (verdict.limit or 0))
+    over = hours((verdict.observed or Decimal(0)) - (verdict.limit or Decimal(0)))
     return _now("It fits with %(over)s hours less, or once other assignments end (%(records)s).") % {
         "over": over,
         "records": ", ".join(f"{record['code']}: {hours(record['hours'])}" for record in verdict.facts["records"]),
@@ -217,24 +219,20 @@ DUPLICATE_ASSIGNMENT = register_rule(
 
 def _outside(verdict: Verdict) -> str:
     facts = verdict.facts
-    return _now("%(what)s runs from %(first)s to %(last)s; the position from %(opens)s to %(closes)s.") % {
+    return _now("%(what)s runs %(days)s; the position is open %(open)s.") % {
         "what": verdict.who,
-        "first": day(facts["starts_on"]),
-        "last": day(facts["ends_on"]),
-        "opens": day(facts["opens_on"]) if facts["opens_on"] else _now("the beginning"),
-        "closes": day(facts["closes_on"]),
+        "days": days(facts["starts_on"], facts["ends_on"]),
+        "open": days(facts["opens_on"], facts["closes_on"]),
     }
 
 
 def _inside(verdict: Verdict) -> str:
     facts = verdict.facts
-    # ISO dates compare as text.
-    late = facts["closes_on"] and facts["until"] > facts["closes_on"]
-    early = facts["opens_on"] and facts["starts_on"] < facts["opens_on"]
     steps = []
-    if early:
+    # ISO dates compare as text.
+    if facts["opens_on"] and facts["starts_on"] < facts["opens_on"]:
         steps.append(_now("Start it on %(day)s or later.") % {"day": day(facts["opens_on"])})
-    if late:
+    if facts["late"]:
         steps.append(_now("End it on %(day)s or earlier.") % {"day": day(facts["closes_on"])})
     return " ".join(steps)
 
@@ -259,7 +257,7 @@ OUTSIDE_POSITION_DATES = register_rule(
                 0::numeric AS "limit",
                 jsonb_build_object(
                     'starts_on', a.starts_on, 'ends_on', a.ends_on, 'opens_on', p.opens_on, 'closes_on', p.closes_on,
-                    'until', COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)),
+                    'late', COALESCE(COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)) > p.closes_on, false),
                     'records', jsonb_build_array(jsonb_build_object('kind', 'position', 'id', p.id, 'code', p.code))
                 ) AS facts
             FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_position p ON p.id = a.position_id

@@ -83,8 +83,17 @@ def hours(value: Decimal | str | None) -> str:
     return number_format(Decimal(value or 0), decimal_pos=2, use_l10n=True)
 
 
-def day(value: date | str | None) -> str:
-    """Return a day for people, in the active language; open ends say so."""
-    if not value:
-        return _("no end")
+def day(value: date | str) -> str:
+    """Return a day for people, in the active language."""
     return date_format(date.fromisoformat(value) if isinstance(value, str) else value, "DATE_FORMAT")
+
+
+def days(first: date | str | None, last: date | str | None) -> str:
+    """Return the days from one to another for people; an open end is left open."""
+    if first and last:
+        return _("from %(first)s to %(last)s") % {"first": day(first), "last": day(last)}
+    if first:
+        return _("from %(first)s on") % {"first": day(first)}
+    if last:
+        return _("until %(last)s") % {"last": day(last)}
+    return _("at all times")

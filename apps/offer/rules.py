@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _now
@@ -68,7 +69,7 @@ def _over(verdict: Verdict) -> str:
 
 
 def _less(verdict: Verdict) -> str:
-    over = hours((verdict.limit or 0) - (verdict.observed or 0))
+    over = hours((verdict.limit or Decimal(0)) - (verdict.observed or Decimal(0)))
     return _now("It fits with %(over)s hours less that week, or a contract of more hours.") % {"over": over}
 
 

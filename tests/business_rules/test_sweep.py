@@ -269,7 +269,8 @@ class TestAskedFor:
         try:
             with elsewhere.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_lock(%s, %s)", [RUNNING, run.pk])
-            assert run_waiting_sweeps() == []
+                assert run_waiting_sweeps() == []
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, run.pk])
         finally:
             elsewhere.close()
         assert [done.pk for done in run_waiting_sweeps()] == [run.pk]

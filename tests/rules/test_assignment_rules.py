@@ -256,5 +256,6 @@ class TestOutsidePositionDates:
         with translation.override("en"):
             assert finding.remedy == "Start it on Feb. 1, 2026 or later. End it on Dec. 31, 2026 or earlier."
             assert finding.message == (
-                "E1/P1/2026-01-01 runs from Jan. 1, 2026 to Jan. 31, 2027; the position from Feb. 1, 2026 to Dec. 31, 2026."
+                "E1/P1/2026-01-01 runs from Jan. 1, 2026 to Jan. 31, 2027; "
+                "the position is open from Feb. 1, 2026 to Dec. 31, 2026."
             )

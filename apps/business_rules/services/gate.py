@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Subject = tuple[str, int]
 # What became of a finding that did not stop the change, by severity.
-TOLD = {Severity.BLOCKING: "blocking", Severity.WARNING: "confirmed", Severity.INFO: "noted"}
+TOLD = {Severity.BLOCKING.value: "blocking", Severity.WARNING.value: "confirmed", Severity.INFO.value: "noted"}
 _outermost: ContextVar[Judgement | None] = ContextVar("outermost judgement", default=None)
 
 
