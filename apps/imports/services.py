@@ -115,7 +115,6 @@ def preview(*, job: ImportJob, actor: User) -> Report:
     with acting(actor, origin="import"):
         _note(job, report, table, bytes(job.content))
         job.state = JobState.PREVIEWED
-        job.options = job.options | {"warnings": digest_of(report.warnings)}
         job.save()
     report.job = job.pk
     return report
@@ -156,17 +155,24 @@ def abandon(*, job: ImportJob, actor: User) -> ImportJob:
     with acting(actor, origin="import"):
         job = ImportJob.objects.select_for_update().get(pk=job.pk)
         _refuse_decided(job)
-        job.state, job.content, job.decided_at = JobState.ABANDONED, None, timezone.now()
+        for name, value in _forgotten().items():
+            setattr(job, name, value)
         job.save()
     return job
+
+
+def _forgotten() -> dict[str, Any]:
+    """Return what is left of an import that was never made: that there was one."""
+    return {
+        "state": JobState.ABANDONED, "content": None, "errors": [], "impact": {}, "options": {},
+        "decided_at": timezone.now(),
+    }  # fmt: skip
 
 
 def drop_stale(*, actor: User | None) -> int:
     """Forget the content of uploads that nobody confirmed within the hour. Safe to run twice."""
     with acting(actor, origin="task"):
-        return ImportJob.objects.stale(timezone.now() - PREVIEW_LIFE).update(
-            state=JobState.ABANDONED, content=None, errors=[], impact={}, decided_at=timezone.now()
-        )
+        return ImportJob.objects.stale(timezone.now() - PREVIEW_LIFE).update(**_forgotten())
 
 
 def digest_of(warnings: list[dict[str, Any]]) -> str:
@@ -236,7 +242,13 @@ def _note(job: ImportJob, report: Report, table: Table | None, content: bytes) -
     job.unchanged, job.refused = report.unchanged, report.refused
     job.errors = report.errors[:KEPT_ERRORS]
     job.impact = report.impact
-    job.options = job.options | {"read_as": report.read_as}
+    job.options = job.options | {
+        "read_as": report.read_as,
+        "good": report.good,
+        "warnings": report.warnings[:KEPT_ERRORS],
+        "confirmation": digest_of(report.warnings),
+        "changes": report.changes,
+    }
 
 
 def _written(report: Report, mode: str) -> bool:

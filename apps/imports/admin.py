@@ -1,0 +1,226 @@
+"""Sheets on the screen: upload, preview, confirm, result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.forms import Media
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from apps.common.admin import ReadOnlyAdmin
+from apps.common.badges import Tone, badge, two_lines
+from apps.common.errors import Refusal
+
+from .enums import JobState, Mode
+from .forms import UploadForm
+from .models import ImportJob
+from .rights import in_order, kinds_for
+from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, upload
+
+TONES = {
+    JobState.UPLOADED: Tone.BLUE,
+    JobState.PREVIEWED: Tone.YELLOW,
+    JobState.APPLIED: Tone.GREEN,
+    JobState.REFUSED: Tone.RED,
+    JobState.ABANDONED: Tone.GREY,
+}
+ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN = 300, 200, 100
+
+
+@admin.register(ImportJob)
+class ImportJobAdmin(ReadOnlyAdmin):
+    """Imports, one's own (all of them for an ADMIN)."""
+
+    icon = "upload_file"
+    list_display = ("sheet", "state_shown", "counts", "user", "created_at")
+    list_filter = ("state", "kind")
+    list_select_related = ("user",)
+    search_fields = ("file_name",)
+    ordering = ("-id",)
+    sortable_anyway = ()
+
+    @property
+    def media(self) -> Media:
+        return super().media + Media(css={"all": ["imports/sheets.css"]})
+
+    # Who may
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(kinds_for(request.user, "import")) and request.user.has_perm("imports.add_importjob")
+
+    def get_urls(self) -> list[Any]:
+        def view(name: str, method: Any) -> Any:
+            return path(
+                f"<path:object_id>/{name}/", self.admin_site.admin_view(method), name=f"imports_importjob_{name}"
+            )
+
+        return [view("confirm", self.confirm_view), view("abandon", self.abandon_view), *super().get_urls()]
+
+    # The list
+
+    @display(description=gettext_lazy("sheet"))
+    def sheet(self, obj: ImportJob) -> str:
+        return two_lines(obj.file_name, _kind_label(obj.kind))
+
+    @display(description=gettext_lazy("state"), ordering="state")
+    def state_shown(self, obj: ImportJob) -> str:
+        return badge(obj.get_state_display(), TONES[JobState(obj.state)])
+
+    @display(description=gettext_lazy("rows"))
+    def counts(self, obj: ImportJob) -> str:
+        return _("%(created)s created, %(updated)s updated, %(unchanged)s unchanged, %(refused)s refused") % {
+            "created": obj.created, "updated": obj.updated, "unchanged": obj.unchanged, "refused": obj.refused,
+        }  # fmt: skip
+
+    # Upload
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for a file; a posted one is read at once and its preview shown."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            form = UploadForm(request.user, request.POST, request.FILES)
+            if form.is_valid():
+                try:
+                    job = upload(
+                        file=form.cleaned_data["file"],
+                        kind=form.cleaned_data["kind"],
+                        actor=request.user,
+                        options=form.options(),
+                        mode=form.cleaned_data["mode"],
+                    )
+                    preview(job=job, actor=request.user)
+                except Refusal as refusal:
+                    for sentence in refusal.explain():
+                        form.add_error("file", sentence)
+                else:
+                    return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+        else:
+            form = UploadForm(request.user, initial={"kind": request.GET.get("kind", "")})
+        kinds = [
+            (capfirst(str(resource.model()._meta.verbose_name_plural)), list(resource.columns().values()))
+            for resource in kinds_for(request.user, "import").values()
+        ]
+        return self._page(
+            request, "imports/upload.html", {"form": form, "kinds": kinds, "title": _("Bring a sheet in")}
+        )
+
+    # Preview and result: one page
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        job = self._job(request, object_id)
+        open_still = job.state in (JobState.UPLOADED, JobState.PREVIEWED)
+        stale = open_still and job.created_at < timezone.now() - PREVIEW_LIFE
+        good = job.options.get("good", {})
+        errors = job.errors
+        by_line: dict[int, list[dict[str, Any]]] = {}
+        for error in errors[:ERRORS_SHOWN]:
+            by_line.setdefault(error["line"], []).append(error)
+        changes = job.options.get("changes", [])
+        warnings = job.options.get("warnings", [])
+        whole = job.mode == Mode.ALL_OR_NOTHING
+        is_owner = job.user_id == request.user.pk
+        may_confirm = (
+            is_owner and job.state == JobState.PREVIEWED and not stale and bool(job.options.get("read_as"))
+            and not (whole and errors) and bool(job.created + job.updated)
+        )  # fmt: skip
+        return self._page(
+            request,
+            "imports/job.html",
+            {
+                "title": _kind_label(job.kind),
+                "subtitle": job.file_name,
+                "job": job,
+                "state": badge(job.get_state_display(), TONES[JobState(job.state)]),
+                "is_open": open_still and not stale,
+                "is_stale": stale,
+                "is_owner": is_owner,
+                "may_confirm": may_confirm,
+                "whole": whole,
+                "good": good,
+                "read_as": job.options.get("read_as", {}),
+                "errors_by_line": sorted(by_line.items()),
+                "errors_total": len(errors),
+                "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
+                "changes": changes[:CHANGES_SHOWN],
+                "changes_hidden": max(0, sum(good.get(name, 0) for name in ("created", "updated")) - CHANGES_SHOWN),
+                "warnings": warnings[:WARNINGS_SHOWN],
+                "warnings_hidden": max(0, len(warnings) - WARNINGS_SHOWN),
+                "confirmation": job.options.get("confirmation", ""),
+                "until": job.created_at + timedelta(minutes=60),
+            },
+        )
+
+    def confirm_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._posted(request, object_id)
+        page = HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+        try:
+            report = confirm(job=job, actor=request.user, confirmed_warnings=request.POST.get("confirmation", ""))
+        except NotConfirmed:
+            preview(job=job, actor=request.user)
+            messages.warning(request, _("Other warnings came up meanwhile. Look at them again, then confirm."))
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        else:
+            if report.ok or report.created + report.updated:
+                messages.success(request, _("The sheet is in."))
+            else:
+                messages.error(request, _("Nothing was brought in: the records changed meanwhile. See the rows below."))
+        return page
+
+    def abandon_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._posted(request, object_id)
+        try:
+            abandon(job=job, actor=request.user)
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        else:
+            messages.success(request, _("The file was dropped; nothing was changed."))
+        return HttpResponseRedirect(reverse("admin:imports_importjob_changelist"))
+
+    def _posted(self, request: HttpRequest, object_id: str) -> ImportJob:
+        if request.method != "POST":
+            raise PermissionDenied
+        job = self._job(request, object_id)
+        if job.user_id != request.user.pk:
+            raise PermissionDenied
+        return job
+
+    def _job(self, request: HttpRequest, object_id: str) -> ImportJob:
+        job = self.get_object(request, unquote(object_id))
+        if job is None:
+            raise Http404
+        if not self.has_view_permission(request, job):
+            raise PermissionDenied
+        return job
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            template,
+            {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context},
+        )
+
+
+def _kind_label(kind: str) -> str:
+    resource = in_order().get(kind)
+    return capfirst(str(resource.model()._meta.verbose_name_plural)) if resource else kind

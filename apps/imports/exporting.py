@@ -1,0 +1,140 @@
+"""Export and import buttons for the list of any kind of sheet, under the list's own filters and scope."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.forms import Media
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from apps.common.clock import today
+from apps.common.errors import Refusal
+from apps.common.resources import SheetResource, resources
+from apps.users.permissions import sees_sensitive
+
+from .rights import may
+from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, write_csv, write_xlsx
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as Screen
+else:
+    Screen = object
+
+logger = logging.getLogger("coveris.exports")
+MOST_ROWS = 50_000
+
+
+class ExportForm(forms.Form):
+    """The shape of a file to take out."""
+
+    STYLES = {
+        "xlsx": gettext_lazy("Excel workbook (XLSX)"),
+        "csv": gettext_lazy("CSV for this program and others (UTF-8, comma, ISO dates)"),
+        "csv-excel": gettext_lazy("CSV for Excel in Spanish (semicolon, decimal comma, dd/mm/yyyy)"),
+    }
+
+    shape = forms.ChoiceField(
+        label=gettext_lazy("format"), choices=list(STYLES.items()), widget=UnfoldAdminSelectWidget()
+    )
+
+    @property
+    def format(self) -> str:
+        return self.cleaned_data["shape"].partition("-")[0]
+
+    @property
+    def style(self) -> Style:
+        return SPANISH_EXCEL if self.cleaned_data["shape"] == "csv-excel" else PLAIN
+
+
+class SheetExportMixin(Screen):
+    """Adds “Export” (what the list shows, filtered) and “Import” to a screen whose model has a kind of sheet.
+
+    Put it before BaseAdmin.
+    """
+
+    change_list_template = "imports/list_tools.html"
+
+    @property
+    def media(self) -> Media:
+        return super().media + Media(css={"all": ["imports/sheets.css"]})
+
+    def sheet_resource(self) -> type[SheetResource] | None:
+        return next((one for one in resources().values() if one.model() is self.model), None)
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        resource = self.sheet_resource()
+        context = dict(extra_context or {})
+        if resource is not None and may(request.user, "export", resource):
+            link = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
+            context["sheet_export_url"] = f"{link}?{request.GET.urlencode()}"
+        if resource is not None and may(request.user, "import", resource):
+            context["sheet_import_url"] = f"{reverse('admin:imports_importjob_add')}?kind={resource.sheet}"
+        return super().changelist_view(request, context)
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what would be exported; a POST gives the file."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        kind = self.sheet_resource()
+        if kind is None or not may(request.user, "export", kind):
+            raise PermissionDenied
+        resource = kind()
+        try:
+            rows = rows_for(resource, request.user, self._filtered(request))
+        except Refusal as refusal:
+            raise PermissionDenied from refusal
+        count = rows.order_by().count()
+        form = ExportForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            if count <= MOST_ROWS:
+                return self._file(request, resource, rows, form, count)
+            form.add_error(
+                "shape",
+                _("At most %(rows)s rows go into one file: filter the list first.") % {"rows": MOST_ROWS},
+            )
+        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": _("Export"),
+            "subtitle": capfirst(str(self.opts.verbose_name_plural)),
+            "form": form,
+            "count": count,
+            "masked": not sees_sensitive(request.user) and any(one.sensitive for one in resource.columns().values()),
+            "query": request.GET.urlencode(),
+            "back": f"{back}?{request.GET.urlencode()}",
+        }
+        return TemplateResponse(request, "imports/export.html", context)
+
+    def _filtered(self, request: HttpRequest) -> Any:
+        """Return the rows of the list as its filters and search leave them, all pages of it."""
+        changelist = self.get_changelist_instance(request)
+        return changelist.get_queryset(request)
+
+    def _file(
+        self, request: HttpRequest, resource: SheetResource, rows: Any, form: ExportForm, count: int
+    ) -> HttpResponse:
+        user, name = request.user, f"{resource.sheet}_{today()}.{form.format}"
+        logger.info("export kind=%s user=%s rows=%s filter=%s", resource.sheet, user.pk, count, sorted(request.GET))
+        if form.format == "xlsx":
+            content = write_xlsx(resource, rows, user=user)
+        else:
+            content = b"".join(write_csv(resource, rows, user=user, style=form.style))
+        response = HttpResponse(content, content_type=FORMATS[form.format])
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["Cache-Control"] = "no-store"
+        return response
