@@ -27,7 +27,8 @@ def daily(hour: int, minute: int, **more: Any) -> crontab:
     return crontab(hour=str(hour), minute=str(minute), **more)
 
 
-# In the order of the clock. All of them may run twice, or twice at once, without a second effect.
+# What comes every few seconds or minutes, then the night in the order of the clock.
+# All of them may run twice, or twice at once, without a second effect.
 JOBS = (
     Job(
         _("Work off what a lost message left"), "changes.drain", schedule(5),
@@ -38,6 +39,10 @@ JOBS = (
         _("Somebody is waiting for them; one whose worker died is taken up where it stopped."),
     ),
     Job(
+        _("Forget uploads nobody confirmed"), "imports.drop_stale", schedule(600),
+        _("An abandoned file holds personal data."),
+    ),
+    Job(
         _("Let the new day into the figures"), "changes.turn_day", daily(0, 1),
         _("A day to come counts with the status of today; once it has come, with its own."),
     ),
@@ -46,7 +51,7 @@ JOBS = (
         _("A closed week keeps its figures and its tree for good."),
     ),
     Job(
-        _("Expire proposals"), "fsm.expire_proposals", daily(0, 10),
+        _("Expire proposals"), "assignments.expire_proposals", daily(0, 10),
         _("A proposal stands until the end of its last day."),
     ),
     Job(
