@@ -12,6 +12,7 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -105,7 +106,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
         Tile(
             _("Surplus hours"),
             now.surplus_hours,
-            _("%(hours)s h are reinforcement") % {"hours": now.reinforcement_hours},
+            _("%(hours)s h are reinforcement") % {"hours": number_format(now.reinforcement_hours)},
             "",
             "blue" if now.surplus else "",
             "add_circle",

@@ -84,7 +84,8 @@ SUBJECT = {"employee_id": "employee", "position_id": "position", "assignment_id"
 OF_SUBJECTS = {anchor: _subject(kind) for anchor, kind in SUBJECT.items()}
 
 SOURCES: tuple[Source, ...] = (
-    _log("org.employee", "fsm_employeetransitionlog", "TRANSITION", "transition", "subject_id", employee_id="subject_id"),
+    _log("org.employee", "fsm_employeetransitionlog", "TRANSITION", "transition", "subject_id",
+         employee_id="subject_id"),
     _log("assignments.assignment", "assignments_assignmenttransitionlog", "TRANSITION", "transition", "subject_id",
          assignment_id="subject_id"),
     # Tells all that the history of employees' tags tells, with whose and which tag: that table would only repeat it.
@@ -118,9 +119,10 @@ def _branch(source: Source) -> str:
     uuid = "id" if not source.record else "NULL::uuid"
     origin = f"{source.origin}::text" if source.origin else "''::text"
     return (
-        f"SELECT '{source.name}~'::text || {source.key} AS id, {source.at} AS at, {source.key}::bigint AS key, '{source.name}'::text AS source, "
-        f"'{source.kind}'::text AS kind, {source.deed}::text AS deed, {source.actor} AS actor_id, {origin} AS origin, "
-        f"{source.reason}::text AS reason, {record} AS record_id, {uuid} AS record_uuid, {anchors} "
+        f"SELECT '{source.name}~'::text || {source.key} AS id, {source.at} AS at, {source.key}::bigint AS key, "
+        f"'{source.name}'::text AS source, '{source.kind}'::text AS kind, {source.deed}::text AS deed, "
+        f"{source.actor} AS actor_id, {origin} AS origin, {source.reason}::text AS reason, "
+        f"{record} AS record_id, {uuid} AS record_uuid, {anchors} "
         f"FROM {source.table}"
     )
 

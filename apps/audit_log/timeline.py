@@ -229,6 +229,9 @@ def _shown(
         item.changes = _tag_changes(now)
     else:
         item.changes = _changes(source.model, now, before, names, hidden)
+        if before is not None and not item.changes and "facts" in now:
+            item.detail = _("the records and numbers behind it")
+            return item
         item.detail = _detail(source, now, names)
     return item
 
@@ -269,7 +272,7 @@ def _detail(source: Source, now: dict[str, Any], names: dict[str, dict[str, str]
     if source.label == "tags.positiontag":
         return names["tags.tagcatalog"].get(str(now.get("tag_id")), "")
     if source.label == "demand.demandadjustment":
-        return f"{now.get('hours')} h, {_plain(now.get('from_day'))} – {_plain(now.get('until_day')) or '…'}"
+        return f"{_plain(now.get('hours'))} h, {_plain(now.get('from_day'))} – {_plain(now.get('until_day')) or '…'}"
     if source.label in ("business_rules.ruleoverride", "org.unitscope"):
         return names["org.orgunit"].get(str(now.get("org_unit_id")), "")
     return ""

@@ -12,9 +12,9 @@ from unfold.decorators import display
 
 from apps.common.admin import BaseAdmin, BaseTabularInline, HistoryMixin
 from apps.common.badges import badge, two_lines
+from apps.common.clock import today
 
-from ..enums import UNRESOLVED
-from ..models import BusinessRule, RuleOverride
+from ..models import BusinessRule, RuleOverride, RuleViolation
 from ..registry import rule_with_code
 from ..services.catalogue import remove_override, save_override, save_rules
 from .words import severity_badge
@@ -43,7 +43,7 @@ class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
 
     icon = "gavel"
     in_palette = True
-    list_display = ("rule", "subject_kind", "severity_shown", "threshold", "in_effect", "exceptions", "broken")
+    list_display = ("rule", "subject_kind", "severity_shown", "threshold", "in_effect", "exceptions")
     list_filter = ("severity", "subject_kind", "enabled")
     search_fields = ("code", "name")
     readonly_fields = ("code", "subject_kind")
@@ -64,32 +64,22 @@ class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
             exceptions_seen=Count("overrides", filter=Q(overrides__in=visible), distinct=True),
         )
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        from ..models import RuleViolation
-
-        rows = RuleViolation.objects.visible_to(request.user).filter(state__in=UNRESOLVED).order_by()
-        request._coveris_broken = dict(rows.values_list("rule_id").annotate(Count("pk")))  # type: ignore[attr-defined]
-        self_broken = request._coveris_broken  # type: ignore[attr-defined]
-        return super().changelist_view(request, {**(extra_context or {}), "broken_by_rule": self_broken})
-
     def get_list_display(self, request: HttpRequest) -> Any:
-        broken = getattr(request, "_coveris_broken", {})
+        """Add the column that counts, in one query for all rules, the violations the reader may see."""
+        rows = RuleViolation.objects.visible_to(request.user).unresolved().order_by()  # type: ignore[arg-type]
+        counted = dict(rows.values_list("rule_id").annotate(Count("pk")))
 
         @display(description=_("violations"))
         def violations(rule: BusinessRule) -> Any:
-            number = broken.get(rule.pk, 0)
-            return number or "–"
+            return counted.get(rule.pk, 0) or "–"
 
-        return (*self.list_display[:-1], violations)
+        return (*self.list_display, violations)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def perform_save(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
         return save_rules(rules=[obj], actor=request.user)[0]  # type: ignore[arg-type]
-
-    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
-        return super().get_formset_kwargs(request, obj, inline, prefix)
 
     # Columns
 
@@ -105,8 +95,6 @@ class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
 
     @display(description=_("in effect"))
     def in_effect(self, rule: BusinessRule) -> Any:
-        from apps.common.clock import today
-
         day = today()
         if rule_with_code(rule.code) is None:
             return badge(_("not judged yet"), "grey", hint=_("No code stands behind this rule in this version."))
@@ -121,7 +109,3 @@ class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
     @display(description=_("exceptions"))
     def exceptions(self, rule: BusinessRule) -> Any:
         return getattr(rule, "exceptions_seen", 0) or "–"
-
-    @display(description=_("violations"))
-    def broken(self, rule: BusinessRule) -> Any:
-        return "–"

@@ -28,7 +28,17 @@ REASONS = {"manual": _("asked for"), "nightly": _("every night"), "command": _("
 class EvaluationRunAdmin(ReadOnlyAdmin):
     scoped = False
     icon = "play_circle"
-    list_display = ("asked", "why", "started_by", "unit_code", "progress_shown", "lasted", "subjects", "opened", "resolved")
+    list_display = (
+        "asked",
+        "why",
+        "started_by",
+        "unit_code",
+        "progress_shown",
+        "lasted",
+        "subjects",
+        "opened",
+        "resolved",
+    )
     list_select_related = ("started_by",)
     list_filter = ("trigger",)
 

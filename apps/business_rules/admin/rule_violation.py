@@ -33,6 +33,7 @@ from ..services.violations import acknowledge_violation, waive_violation
 from ..subjects import kind_named
 from .words import (
     facts_of,
+    measured,
     records_behind,
     sentence_of,
     severity_badge,
@@ -73,7 +74,7 @@ class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
     """Nobody edits a violation: it is acknowledged or waived, and resolves by itself."""
 
     icon = "report"
-    list_display = ("sentence", "severity_shown", "state_shown", "subject", "measured", "since")
+    list_display = ("sentence", "severity_shown", "state_shown", "subject", "measured_shown", "since")
     list_filter = (StateFilter, "severity", "subject_kind", ("rule", AutocompleteSelectFilter))
     list_select_related = ("rule",)
     search_fields = ("subject_code",)
@@ -245,17 +246,13 @@ class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
         return two_lines(format_html('<a class="underline" href="{}">{}</a>', link, violation.subject_code), kind)
 
     @display(description=_("observed / limit"))
-    def measured(self, violation: RuleViolation) -> Any:
+    def measured_shown(self, violation: RuleViolation) -> Any:
         if violation.observed is None:
             return "–"
-        return format_html(
-            '<span class="coveris-number">{} / {}</span>', violation.observed, "–" if violation.limit is None else violation.limit
-        )
+        return f"{measured(violation.observed)} / {measured(violation.limit)}"
 
     @display(description=_("since"))
     def since(self, violation: RuleViolation) -> Any:
         return date_format(violation.first_seen, "SHORT_DATE_FORMAT")
 
     since.admin_order_field = "first_seen"
-
-

@@ -60,7 +60,11 @@ class WaiverAdmin(HistoryMixin, ReadOnlyAdmin):
     @display(description=_("about"))
     def subject(self, waiver: Waiver) -> Any:
         link, kind = subject_link(waiver.subject_kind, waiver.subject_id), SubjectKind(waiver.subject_kind).label
-        shown = format_html('<a class="underline" href="{}">{}</a>', link, waiver.subject_code) if link else waiver.subject_code
+        shown = (
+            format_html('<a class="underline" href="{}">{}</a>', link, waiver.subject_code)
+            if link
+            else waiver.subject_code
+        )
         return two_lines(shown, kind)
 
     @display(description=_("in force until"))

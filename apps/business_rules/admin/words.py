@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.common.badges import badge
+from apps.fsm.employee_fsm import EmployeeStatus
 
 from ..enums import SEVERITY_COLOURS, STATE_COLOURS, Severity, SubjectKind, ViolationState
 from ..models import RuleViolation
@@ -26,10 +27,6 @@ STATE_SHAPES = {
     ViolationState.WAIVED: "verified_user",
     ViolationState.RESOLVED: "check_circle",
 }
-# Facts with a word of their own; others are called as the engine calls them.
-FACTS = {
-    "since": _,
-}
 
 
 def severity_badge(severity: str) -> Any:
@@ -40,6 +37,11 @@ def severity_badge(severity: str) -> Any:
 def state_badge(state: str) -> Any:
     known = ViolationState(state)
     return badge(known.label, STATE_COLOURS[known], STATE_SHAPES[known])
+
+
+def measured(value: Decimal | None) -> str:
+    """Show what a rule measured, in the reader's language."""
+    return "–" if value is None else formats.number_format(value, decimal_pos=2)
 
 
 def verdict_of(violation: RuleViolation, who: str = "") -> Verdict:
@@ -95,7 +97,7 @@ def records_behind(violation: RuleViolation, user: Any) -> list[dict[str, Any]]:
                 "code": record.get("code", ""),
                 "link": page_of(models[kind], pk) if in_sight else "",
                 "rest": [
-                    (fact_label(name), fact_value(value))
+                    (fact_label(name), fact_value(value, name))
                     for name, value in record.items()
                     if name not in ("kind", "id", "code") and value not in (None, "", [])
                 ],
@@ -107,7 +109,7 @@ def records_behind(violation: RuleViolation, user: Any) -> list[dict[str, Any]]:
 def facts_of(violation: RuleViolation) -> list[tuple[str, str]]:
     """Return the numbers and days behind a verdict, apart from its records."""
     return [
-        (fact_label(name), fact_value(value))
+        (fact_label(name), fact_value(value, name))
         for name, value in violation.facts.items()
         if name != "records" and value not in (None, "", [])
     ]
@@ -138,7 +140,9 @@ def fact_label(name: str) -> str:
     return capfirst(str(known.get(name, name.replace("_", " "))))
 
 
-def fact_value(value: Any) -> str:
+def fact_value(value: Any, name: str = "") -> str:
+    if name == "status" and value in EmployeeStatus:
+        return str(EmployeeStatus(value).label)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | float | Decimal):
@@ -151,5 +155,7 @@ def fact_value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(fact_value(item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{fact_label(str(name))}: {fact_value(item)}" for name, item in value.items() if name != "id")
+        return ", ".join(
+            f"{fact_label(str(key))}: {fact_value(item, str(key))}" for key, item in value.items() if key != "id"
+        )
     return str(value)

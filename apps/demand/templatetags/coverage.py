@@ -95,13 +95,18 @@ def state_badge(state: str) -> Any:
 
 
 @register.simple_tag
-def unit_verdict(figures: Figures | None) -> Any:
-    """Show in one badge whether a unit is covered: green only if every position with demand is, by qualified people."""
+def unit_verdict(figures: Figures | None, short: bool = False) -> Any:
+    """Show in one badge whether a unit is covered: green only if every position with demand is, by qualified people.
+
+    `short` leaves out how many positions are short, where they stand beside it by state.
+    """
     if figures is None or not figures.required:
         return badge(_("No demand"), "grey")
     if figures.is_green:
         return badge(_("Covered"), "green")
     open_positions = figures.vacant + figures.partial
+    if short:
+        return ""
     if open_positions:
         text = ngettext("%(n)d position short", "%(n)d positions short", open_positions) % {"n": open_positions}
         return badge(text, "red" if figures.vacant else "yellow", "error" if figures.vacant else "contrast")
