@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.common.acting import acting
 from apps.common.clock import today as clock_today
 from apps.common.errors import Reason, Refusal
+from apps.common.saving import update_rows
 from apps.users.permissions import Whose, whose_transition
 
 from . import periods
@@ -235,7 +236,7 @@ def _change(deed: Deed) -> None:
         for subject in deed.subjects:
             subject.updated_at = moment
         names = {deed.model._meta.get_field(name).name for name in changed} | {"updated_at"}
-        deed.model._base_manager.bulk_update(deed.subjects, sorted(names), batch_size=2_000)
+        update_rows(deed.model, deed.subjects, sorted(names))
     for subject in deed.subjects:
         subject._update_initial_state()
     if deed.model.keeps_status_periods:
