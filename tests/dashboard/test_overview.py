@@ -110,7 +110,7 @@ def test_the_worst_units_come_first_and_lead_to_their_page(busy: Any, as_user: A
 
 def test_the_weeks_are_drawn_with_a_text_and_a_table(busy: Any, as_user: Any) -> None:
     html = overview(as_user(busy.admin)).content.decode()
-    assert html.count('class="coveris-weeks-value"') == 13
+    assert html.count('class="coveris-horizon-value"') == 13
     assert '<title id="weeks-title">' in html and '<desc id="weeks-text">2026-W50: 85.0 %, 10.29 h missing.' in html
     assert len(re.findall(r'<th scope="row">202[67]-W', html)) == 13
 

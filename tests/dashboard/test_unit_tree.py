@@ -133,7 +133,7 @@ def test_a_units_page_shows_its_positions_with_their_state_and_the_weeks(
     store_position(clinic.p1, required=36, assigned=25.714286)
     html = page(as_user(clinic.manager), reverse("admin:org_orgunit_change", args=(clinic.h1.pk,)))
     assert "Enfermería de guardia" in html and "25.71" in html
-    assert html.count("coveris-weeks-value") == 13
+    assert html.count("coveris-horizon-value") == 13
 
 
 def test_only_an_administrator_changes_units(clinic: Any, as_user: Any) -> None:
