@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from apps.org.models import Employee, OrgUnit
 from apps.users.models import User
 from fixtures.demo.people import LOGINS
-from fixtures.demo.sheets import day_of
+from fixtures.demo.sheets import day_of, end_of
 from tests.factories import Clinic
 
 TODAY = date(2026, 12, 9)
@@ -60,14 +60,18 @@ def test_it_loads_on_a_sunday_and_across_a_year_as_on_any_other_day(settings: An
         ("+30", date(2027, 1, 8)),
         ("-2y", date(2024, 12, 9)),
         ("-2y-10", date(2024, 11, 29)),
-        ("", None),
     ],
 )
-def test_a_day_of_a_sheet_is_a_sum_of_steps_from_today(text: str, day: date | None) -> None:
+def test_a_day_of_a_sheet_is_a_sum_of_steps_from_today(text: str, day: date) -> None:
     assert day_of(text, TODAY) == day
 
 
-@pytest.mark.parametrize("text", ["45", "2026-12-09", "-2m", "+1 "])
+@pytest.mark.parametrize("text", ["", "45", "2026-12-09", "-2m", "+1 "])
 def test_anything_else_is_no_day(text: str) -> None:
     with pytest.raises(ValueError, match="is no day"):
         day_of(text, TODAY)
+
+
+def test_an_empty_cell_is_an_open_end() -> None:
+    assert end_of("", TODAY) is None
+    assert end_of("+1", TODAY) == date(2026, 12, 10)

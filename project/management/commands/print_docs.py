@@ -155,8 +155,9 @@ def _jobs() -> str:
 
 def _when(when: Any) -> str:
     if isinstance(when, crontab):
-        day = {"*": "daily", "1": "Mondays"}[when._orig_day_of_week]
-        return f"{day} {int(when._orig_hour):02d}:{int(when._orig_minute):02d}"
+        cron = vars(when)
+        day = {"*": "daily", "1": "Mondays"}[cron["_orig_day_of_week"]]
+        return f"{day} {int(cron['_orig_hour']):02d}:{int(cron['_orig_minute']):02d}"
     return f"every {when.run_every.total_seconds():.0f} s"
 
 
