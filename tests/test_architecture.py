@@ -33,12 +33,6 @@ CODE = ("apps", "project", "worker", "fixtures")
 
 # Rows that the door writes about subjects of higher floors, which it knows by kind only.
 UPWARD_KEYS = {("fsm.EmployeeTransitionLog", "subject"), ("fsm.EmployeeStatusPeriod", "employee")}
-# The daily jobs are the system's own doing; a test or a person who runs one ahead of time may sign it.
-WITHOUT_ACTOR = {
-    "apps.org.services.leaves.run_leaves",
-    "apps.org.services.notices.complete_notices",
-    "apps.business_rules.services.sweeps.sweep_subjects",
-}
 # Apps without a folder of tests, and why.
 UNTESTED_ALONE = {
     "api": "a place, and nothing in it yet",
@@ -248,7 +242,7 @@ def test_an_actor_has_no_default() -> None:
         if (actor := inspect.signature(service).parameters.get("actor")) is not None
         and actor.default is not inspect.Parameter.empty
     }
-    assert forgetful == WITHOUT_ACTOR
+    assert forgetful == set()
 
 
 def test_an_actor_is_named() -> None:

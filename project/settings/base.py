@@ -131,6 +131,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = False
+FORMAT_MODULE_PATH = "project.formats"  # English dates without the month in front
 TIME_ZONE = env.text("COVERIS_TIME_ZONE", "America/Argentina/Buenos_Aires")
 try:
     ZoneInfo(TIME_ZONE)
@@ -199,6 +200,7 @@ COVERIS_PAGE_SIZE = env.whole("COVERIS_PAGE_SIZE", 25)
 COVERIS_ADMIN_PATH = env.text("COVERIS_ADMIN_PATH", "admin").strip("/")
 COVERIS_FOUR_EYES = env.flag("COVERIS_FOUR_EYES")
 COVERIS_HORIZON_WEEKS = 13
+COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
 COVERIS_TODAY = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {

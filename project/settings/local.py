@@ -8,6 +8,7 @@ from .base import BASE_DIR, STORAGES
 from .base import SECRET_KEY as _SECRET_KEY
 
 DEBUG = True
+COVERIS_DEMO = True
 # Known to everyone who reads this file: `production` refuses to start without its own.
 SECRET_KEY = _SECRET_KEY or "local-only-not-a-secret-local-only-not-a-secret-local-only"
 SESSION_COOKIE_SECURE = False

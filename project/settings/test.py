@@ -7,6 +7,7 @@ from .base import *
 from .base import BASE_DIR, STORAGES
 
 DEBUG = False
+COVERIS_DEMO = True
 SECRET_KEY = "tests-only-" + "x" * 50
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

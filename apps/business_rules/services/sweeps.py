@@ -133,7 +133,7 @@ def run_waiting_sweeps() -> list[EvaluationRun]:
     return done
 
 
-def sweep_subjects(*, subjects: Mapping[str, Iterable[int]], actor: User | None = None) -> dict[str, dict[str, int]]:
+def sweep_subjects(*, subjects: Mapping[str, Iterable[int]], actor: User | None) -> dict[str, dict[str, int]]:
     """Judge these subjects anew by all rules, and write their violations by difference; counts by rule.
 
     For whoever recomputes figures of what changed; only subjects and rules named by kind and id are touched.

@@ -38,7 +38,7 @@ def cancel_leave(*, leave: Leave, actor: User | None, reason: str = "") -> None:
         leave.delete()
 
 
-def run_leaves(*, actor: User | None = None) -> dict[str, int]:
+def run_leaves(*, actor: User | None) -> dict[str, int]:
     """Start the leaves that cover today and end those that are over; the daily job. Safe to run twice."""
     day = today()
     starting = Employee.objects.filter(status=EmployeeStatus.ACTIVE).on_leave_on(day).values_list("pk", flat=True)

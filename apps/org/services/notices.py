@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from apps.users.models import User
 
 
-def complete_notices(*, actor: User | None = None) -> int:
+def complete_notices(*, actor: User | None) -> int:
     """Terminate whoever is in notice and past the last day; the daily job. Safe to run twice."""
     due = Employee.objects.filter(status=EmployeeStatus.NOTICE, last_day__lt=today()).values_list("pk", flat=True)
     return len(apply_transitions(Employee, "complete_notice", [Order(pk) for pk in due], actor=actor))

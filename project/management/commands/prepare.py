@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             self._run("sync_permissions")
             self._run("load_reference")
             self._create_superuser()
-            if not empty and not OrgUnit.objects.exists():
+            if settings.COVERIS_DEMO and not empty and not OrgUnit.objects.exists():
                 self._say("an empty database: loading the demo clinic")
                 self._run("load_demo")
             self._say("the database is prepared")
