@@ -27,6 +27,7 @@ from django.utils.translation import ngettext
 
 from apps.common.admin.dialogs import (
     BACK,
+    PAGE_MEDIA,
     Dialog,
     Dialogs,
     choice_field,
@@ -315,7 +316,7 @@ class TransitionButtons(Dialogs, Screen):
             "done": done,
             "refused": len(results) - done,
             "back": back,
-            "media": self.media,
+            "media": PAGE_MEDIA,
         }
         return TemplateResponse(request, "fsm/bulk_results.html", context)
 

@@ -129,7 +129,7 @@ MACHINE = Machine(
         Move("withdraw", (S.ONBOARDING,), S.TERMINATED, _("Withdraw"), (REASON,), ends=True,
              help=_("The person will not start after all.")),
         Move("start_leave", (S.ACTIVE,), S.ON_LEAVE, _("Start leave"), (LEAVE_KIND, LEAVE_END, WHY),
-             help=_("A leave planned for today is used; otherwise choose its kind. Assignments give no hours meanwhile.")),
+             help=_("A leave planned for today is used, else choose its kind. Assignments give no hours meanwhile.")),
         Move("extend_leave", (S.ON_LEAVE,), S.ON_LEAVE, _("Extend leave"),
              (Need("ends_on", "date", _("new last day of the leave")), WHY)),
         Move("return_from_leave", (S.ON_LEAVE,), S.ACTIVE, _("Return from leave"), (WHY,),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 else:
     Screen = object
 
+# What our own pages load. A screen's whole media has scripts that expect the pages of a list or a form.
+PAGE_MEDIA = Media(js=["coveris/js/dialogs.js"])
 IN_DIALOG = "X-Coveris-Dialog"
 GO_TO = "X-Coveris-Location"
 BACK = "back"
@@ -98,7 +100,7 @@ class Dialogs(Screen):
 
     @property
     def media(self) -> Media:
-        return super().media + Media(js=["coveris/js/dialogs.js"])
+        return super().media + PAGE_MEDIA
 
     def back_from(self, request: HttpRequest, otherwise: str) -> str:
         """Return where the person came from, if that is an address of ours."""
@@ -175,7 +177,7 @@ class Dialogs(Screen):
             "action": request.get_full_path(),
             "back_name": BACK,
             "fragment": fragment,
-            "media": self.media,
+            "media": PAGE_MEDIA,
             **dialog.extra,
         }
         template = dialog.template if fragment else "common/dialog_page.html"

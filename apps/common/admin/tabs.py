@@ -12,6 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from .dialogs import PAGE_MEDIA
+
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen
 else:
@@ -108,7 +110,7 @@ class RecordTabs(Screen):
             "title": shown.title,
             "subtitle": str(obj),
             "original": obj,
-            "media": self.media,
+            "media": PAGE_MEDIA,
             "here": request.get_full_path(),
             **self.record_context(request, obj, tab),
             **getattr(self, f"{tab}_tab")(request, obj),
@@ -132,4 +134,4 @@ class RecordTabs(Screen):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id))
         head = self.record_context(request, obj, "history") if obj is not None else {}
-        return super().history_view(request, object_id, {**head, **(extra_context or {})})
+        return super().history_view(request, object_id, {"media": PAGE_MEDIA, **head, **(extra_context or {})})

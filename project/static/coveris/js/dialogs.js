@@ -28,8 +28,11 @@
     const box = shell();
     box.innerHTML = html;
     if (!box.open) box.showModal();
-    const target = box.querySelector("[aria-invalid=true], [data-dialog-alert], [autofocus], button[type=submit]");
-    target?.focus();
+    // What has to be mended comes before what is said about it, and that before the first field.
+    for (const first of ["[aria-invalid=true]", "[data-dialog-alert]", "[autofocus]", "button[type=submit]", "a"]) {
+      const target = box.querySelector(first);
+      if (target) { target.focus(); break; }
+    }
   }
 
   async function answer(response) {
