@@ -61,12 +61,14 @@ def drain(*, seconds: float = 60.0, batch: int = BATCH) -> Drained:
     done = Drained()
     turn_day()
     _suspect_crashed()
+    # Seen now and tried last: what fails in this drain has its next attempt in the next one.
+    suspects = _suspects()
     while time.monotonic() < until:
         claim, marks = _claim(batch)
         if claim is None:
             break
         _work_off(claim, marks, done)
-    _work_off_suspects(done, until)
+    _work_off_suspects(suspects, done, until)
     beat("drain")
     return done
 
@@ -193,15 +195,19 @@ def _suspect_crashed() -> None:
             logger.warning("a drain did not come to an end; its %d marks are tried one by one", len(marks))
 
 
-def _work_off_suspects(done: Drained, until: float) -> None:
-    """Try each subject that failed, or was there when a worker died, in a pass of its own."""
+def _suspects() -> list[tuple[str, int, int]]:
+    """Return (kind, id, attempts) of subjects that failed, or were there when a worker died."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT kind, subject_id, max(attempts) FROM changes_mark WHERE attempts > 0"
             " GROUP BY kind, subject_id ORDER BY max(attempts), min(id) LIMIT %s",
             [SUSPECTS],
         )
-        suspects = cursor.fetchall()
+        return cursor.fetchall()
+
+
+def _work_off_suspects(suspects: Sequence[tuple[str, int, int]], done: Drained, until: float) -> None:
+    """Try each suspect in a pass of its own."""
     for kind, subject_id, attempts in suspects:
         if time.monotonic() > until:
             return

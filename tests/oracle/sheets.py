@@ -178,7 +178,8 @@ class Clinic:
         move = row.get("transition", "")
         if row.get("hired_on") and move != "rehire":
             employee.hired_on = date.fromisoformat(row["hired_on"])
-        if move:
+        # A move whose target is already the state changes nothing.
+        if move and (employee.status != TARGETS[move] or move == "extend_leave"):
             self._move(employee, move, row)
 
     def _move(self, employee: Employee, move: str, row: Mapping[str, str]) -> None:
