@@ -36,10 +36,21 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = port
         self._spec = process
+        self._written = 0
         self._env = env | process.environment
 
     def launch(self) -> None:
+        self._written = self.log.stat().st_size if self.log.exists() else 0
         self.process = spawn(self._spec.local_argv(port=self.port), log=self.log, env=self._env, cwd=CHECKOUT)
+
+    def has_said(self, words: str) -> bool:
+        """Return whether the log has these words since the last launch."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self._written if self._written <= self.log.stat().st_size else 0)
+                return words.encode() in file.read(1_000_000)
+        except FileNotFoundError:
+            return False
 
 
 class LogWatch:

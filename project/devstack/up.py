@@ -102,6 +102,8 @@ def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
         return True
 
     supervisor.on_early_death = move_web
+    if not fixed:
+        port, _ = choose_port({})  # the preparation took its time: look again
     programs = {process.name: supervisor.launch(process, stack.env, port) for process in STACK}
     web = programs[WEB.name]
     console.step("web, relay, workers and beat are starting")
@@ -183,7 +185,9 @@ def _wait_until_ready(stack: Stack, web: Program) -> None:
     try:
         while not (answered and probe.passed):
             stack.supervisor.tick()
-            trouble = None if answered else web_trouble(web.port, hosts)
+            # Only then it is ours that answers, not the web of a stack that took the port in the same moment.
+            ours = web.has_said(f"running on {_address(web.port).rstrip('/')}")
+            trouble = None if answered else web_trouble(web.port, hosts) if ours else "it is not listening yet"
             if not answered and trouble is None:
                 answered = True
                 stack.console.step("the web answers")

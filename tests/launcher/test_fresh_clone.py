@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,31 +120,40 @@ def test_exit_codes_of_commands_pass_through(clone: Clone, ready: str) -> None:
     assert clone.run("manage", "shell", "-c", "raise SystemExit(7)").returncode == 7
 
 
-def test_a_clone_beside_it_takes_other_ports(clone: Clone, ready: str, tmp_path: Path) -> None:
-    beside = Clone(tmp_path / "beside")
-    try:
-        beside.up("--empty")
-        assert beside.address != clone.address
-        assert get(f"{beside.address}api/health/")[0] == 200
-        done = beside.run("manage", "coverage", "--json")
-        assert json.loads(done.stdout)["units"] == [], "an empty one has no clinic, and not its neighbour's"
-        assert beside.stop(signal.SIGINT) == 0
-        assert get(f"{clone.address}api/health/")[0] == 200
-    finally:
-        beside.remove()
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    made = Clone(tmp_path_factory.mktemp("beside") / "coveris")
+    yield made
+    made.remove()
 
 
-def test_a_stop_ends_every_process_and_a_second_start_keeps_the_data(clone: Clone, ready: str) -> None:
+def test_a_clone_beside_it_takes_other_ports(clone: Clone, ready: str, beside: Clone) -> None:
+    beside.up("--empty")
+    assert beside.address != clone.address
+    assert get(f"{beside.address}api/health/")[0] == 200
+    done = beside.run("manage", "coverage", "--json")
+    assert json.loads(done.stdout)["units"] == [], "an empty one has no clinic, and not its neighbour's"
+    assert beside.stop(signal.SIGINT) == 0
+    assert get(f"{clone.address}api/health/")[0] == 200
+
+
+def test_a_stop_ends_every_process_and_a_second_start_keeps_the_data(clone: Clone, ready: str, beside: Clone) -> None:
     note = "from apps.org.models import OrgUnit; OrgUnit.objects.filter(parent=None).update(name='Kept')"
     assert clone.run("manage", "shell", "-c", note).returncode == 0
     assert clone.stop() == 0
     assert list(leftovers(clone.home.path)) == []
     assert clone.output.read_text().rstrip().endswith("stopped")
-    clone.up()
-    kept = clone.run(
-        "manage", "shell", "-c", "from apps.org.models import OrgUnit; print(OrgUnit.objects.get(parent=None))"
-    )
-    assert "Kept" in kept.stdout
+    # Both at the same moment: both find port 8000 free when they look.
+    with ThreadPoolExecutor() as pool:
+        for start in [pool.submit(clone.up), pool.submit(beside.up, "--empty")]:
+            start.result()
+    look = "from apps.org.models import OrgUnit; print(OrgUnit.objects.get(parent=None).name)"
+    assert "Kept" in clone.run("manage", "shell", "-c", look).stdout
+    assert clone.address != beside.address
+    for one in (clone, beside):
+        assert get(f"{one.address}api/health/")[0] == 200
+        assert one.home.read_state()["address"] == one.address
+    assert beside.stop() == 0
 
 
 def test_after_a_kill_the_next_start_finds_a_way(clone: Clone, ready: str) -> None:
