@@ -79,16 +79,16 @@ def test_every_page_is_clean_and_fits_narrow_and_wide(visit: Any, clinic: Clinic
 def test_the_pages_in_every_look(visit: Any, clinic: Clinic, shoot: Any, every_look: Look) -> None:
     page = visit(address("org.employee", "hours", clinic.nurse.pk), user=clinic.manager, look=every_look)
     expect(page.locator("svg.coveris-weeks")).to_be_visible()
-    shoot(page, f"employee-hours-{every_look.scheme}-{every_look.language}", full=True)
+    shoot(page, "employee-hours", full=True)
     page.goto(address("org.position", "coverage", clinic.p1.pk))
     settle(page)
     expect(page.locator("svg.coveris-weeks")).to_be_visible()
-    shoot(page, f"position-coverage-{every_look.scheme}-{every_look.language}", full=True)
+    shoot(page, "position-coverage", full=True)
     page.goto(address("org.employee", "change", clinic.nurse.pk))
     settle(page)
     page.locator('[data-transition="suspend"]').click()
     expect(page.locator("dialog.coveris-dialog")).to_be_visible()
-    shoot(page, f"suspend-{every_look.scheme}-{every_look.language}")
+    shoot(page, "suspend")
 
 
 def test_the_tabs_are_reached_by_keyboard(visit: Any, clinic: Clinic) -> None:

@@ -69,7 +69,7 @@ class TestEmployeeNotAvailable:
         assert bool(findings) is broken
         if broken:
             with translation.override("en"):
-                assert findings[0].message.endswith("goes on after the last day of its employee, Dec. 10, 2026.")
+                assert findings[0].message.endswith("goes on after the last day of its employee, 10 Dec 2026.")
 
     def test_what_is_over_or_closed_is_nobodys_business(self, clinic: Clinic, assignment: Assignment) -> None:
         apply_transition(clinic.nurse, "suspend", actor=None, reason="inquiry")
@@ -254,8 +254,8 @@ class TestOutsidePositionDates:
         AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=10, ends_on=date(2027, 1, 31))
         [finding] = found(self.CODE)
         with translation.override("en"):
-            assert finding.remedy == "Start it on Feb. 1, 2026 or later. End it on Dec. 31, 2026 or earlier."
+            assert finding.remedy == "Start it on 1 Feb 2026 or later. End it on 31 Dec 2026 or earlier."
             assert finding.message == (
-                "E1/P1/2026-01-01 runs from Jan. 1, 2026 to Jan. 31, 2027; "
-                "the position is open from Feb. 1, 2026 to Dec. 31, 2026."
+                "E1/P1/2026-01-01 runs from 1 Jan 2026 to 31 Jan 2027; "
+                "the position is open from 1 Feb 2026 to 31 Dec 2026."
             )

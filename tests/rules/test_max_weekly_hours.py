@@ -53,7 +53,7 @@ def test_a_hundredth_above_the_cap_is_told_with_day_numbers_and_assignments(over
     assert finding.facts["since"] == "2026-12-14"
     assert finding.records == ("E1/P1/2026-01-01", "E1/P2/2026-12-14")
     with translation.override("en"):
-        assert finding.message == "Gómez, Lucía (E1): 60.01 hours a week from Dec. 14, 2026, above the cap of 60.00."
+        assert finding.message == "Gómez, Lucía (E1): 60.01 hours a week from 14 Dec 2026, above the cap of 60.00."
         assert finding.remedy.startswith("It fits with 0.01 hours less")
 
 
