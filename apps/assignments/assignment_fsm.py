@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.common.errors import Reason
 from apps.fsm.moves import REASON, Machine, Move, Need
@@ -17,9 +18,10 @@ from apps.fsm.moves import REASON, Machine, Move, Need
 class AssignmentStatus(models.TextChoices):
     """Where an assignment stands."""
 
-    PROPOSED = "PROPOSED", _("Proposed")
-    ACTIVE = "ACTIVE", _("Active")
-    CLOSED = "CLOSED", _("Closed")
+    # With a context: in Spanish they take the gender of “asignación”, an employee's “Active” does not.
+    PROPOSED = "PROPOSED", pgettext_lazy("assignment", "Proposed")
+    ACTIVE = "ACTIVE", pgettext_lazy("assignment", "Active")
+    CLOSED = "CLOSED", pgettext_lazy("assignment", "Closed")
 
 
 S = AssignmentStatus

@@ -18,13 +18,19 @@ from .weeks import week_code
 STEP, BAR, TOP, GROUND, HEIGHT = 64, 32, 24, 148, 172
 
 
+PROPOSED, MISSING = "proposed", "missing"
+
+
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar, in hour-days."""
+    """A piece of a bar, in hour-days. `kind` is "" for a solid one, "proposed" or "missing".
+
+    What is missing stands where proposed hours would go, so it takes no place of its own in the stack.
+    """
 
     amount: int
     tone: str
-    proposed: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,17 @@ class WeekBar:
     href: str = ""
     chosen: bool = False
 
+    @property
+    def height(self) -> int:
+        return max(self.goal, sum(part.amount for part in self.parts if part.kind != MISSING))
+
 
 def draw(bars: Sequence[WeekBar]) -> dict[str, Any]:
     """Return what common/week_bars.html needs to draw the weeks."""
-    highest = max((max(bar.goal, sum(part.amount for part in bar.parts)) for bar in bars), default=0) or 1
+    highest = (
+        max((max(bar.goal, sum(part.amount for part in bar.parts if part.kind != MISSING)) for bar in bars), default=0)
+        or 1
+    )
     scale = (GROUND - TOP) / highest
     drawn = []
     for place, bar in enumerate(bars):
@@ -50,10 +63,11 @@ def draw(bars: Sequence[WeekBar]) -> dict[str, Any]:
             height = part.amount * scale
             if part.amount <= 0:
                 continue
-            level -= height
+            top = level - height
             # A thin gap between the pieces, so that they are told apart without their colours.
-            parts.append({"tone": part.tone, "proposed": part.proposed, "top": f"{level + 0.75:.1f}",
+            parts.append({"tone": part.tone, "kind": part.kind, "top": f"{top + 0.75:.1f}",
                           "height": f"{max(1.0, height - 1.5):.1f}"})  # fmt: skip
+            level = level if part.kind == MISSING else top
         goal = GROUND - bar.goal * scale
         drawn.append(
             {

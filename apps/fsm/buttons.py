@@ -158,7 +158,7 @@ class TransitionButtons(Dialogs, Screen):
             raise PermissionDenied
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
         back = self.back_from(request, reverse(name, args=(quote(obj.pk),)))
-        dialog = self._dialog(request, move, [obj], back, about=str(obj))
+        dialog = self._dialog(request, move, [obj], back, about=self.record_title(obj))
         if move not in allowed_moves(obj, request.user):
             return self._closed(request, dialog, obj, move)
         return self.run_dialog(request, dialog, partial(self._move_one, request, obj, move))

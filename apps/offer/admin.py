@@ -95,7 +95,7 @@ class LedgerWeekAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("home unit"))
     def unit(self, obj: LedgerWeek) -> str:
-        return str(obj.employee.home_unit)
+        return obj.employee.home_unit.name
 
     @display(description=gettext_lazy("status"))
     def state(self, obj: LedgerWeek) -> str:

@@ -26,6 +26,7 @@ from apps.common.filters import AutocompleteSelectFilter
 from apps.fsm.buttons import TransitionButtons, status_badge
 from apps.fsm.moves import Move
 from apps.fsm.reading import log_rows
+from apps.imports.exporting import SheetExportMixin
 from apps.org.filters import UnitFilter
 from apps.org.models import Employee, Position
 
@@ -50,7 +51,7 @@ class AssignmentForm(forms.ModelForm):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class AssignmentAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     form = AssignmentForm
     list_display = ("person", "place", "hours", "starts", "ends", "state", "kind")
     list_filter = (

@@ -25,11 +25,12 @@ from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import progress, two_lines
 from apps.common.clock import monday_of, today
 from apps.common.columns import day_column
-from apps.common.weekbars import Part, WeekBar, draw, hours_cell, hours_text, this_week
+from apps.common.weekbars import PROPOSED, Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import parse_week, week_code
 from apps.fsm.buttons import TransitionButtons, status_badge
 from apps.fsm.moves import Move
 from apps.fsm.reading import log_rows
+from apps.imports.exporting import SheetExportMixin
 from apps.tags.badges import tag_state, type_badge
 from apps.tags.models import EmployeeTag
 from apps.users.enums import Role
@@ -45,7 +46,7 @@ LATEST = 100
 
 
 @admin.register(Employee)
-class EmployeeAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     list_display = ("person", "state", "unit", "hired", "hours_used", "balance")
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -240,7 +241,7 @@ class EmployeeAdmin(TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
             pool, assigned, proposed = ledger.pool[place], ledger.assigned[place], ledger.proposed[place]
             code = week_code(monday)
             within, over = min(pool, assigned), max(0, assigned - pool)
-            parts = [Part(within, "petrol"), Part(over, "red"), Part(proposed, "blue", proposed=True)]
+            parts = [Part(within, "petrol"), Part(over, "red"), Part(proposed, "blue", PROPOSED)]
             bars.append(WeekBar(monday, pool, parts, assigned, f"?week={code}#account", monday == chosen))
             weeks.append(
                 {"code": code, "monday": monday, "chosen": monday == chosen, "pool": hours_cell(pool),

@@ -21,6 +21,7 @@ from apps.common.badges import two_lines
 from apps.common.clock import today
 from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import SheetExportMixin
 
 from ..badges import leave_state
 from ..models import Leave
@@ -46,7 +47,7 @@ class WhenFilter(DropdownFilter):
 
 
 @admin.register(Leave)
-class LeaveAdmin(Dialogs, HistoryMixin, BaseAdmin):
+class LeaveAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
     list_display = ("person", "kind", "starts", "ends", "state", "reason")
     list_filter = (
         ("kind", ChoicesDropdownFilter),

@@ -27,12 +27,13 @@ from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import Tone, badge, progress, two_lines
 from apps.common.columns import day_column
 from apps.common.hours import to_percent
-from apps.common.weekbars import Part, WeekBar, draw, hours_cell, hours_text, this_week
+from apps.common.weekbars import MISSING, PROPOSED, Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import week_code
 from apps.demand.coverage import state_of
 from apps.demand.enums import COVERAGE_COLOURS
 from apps.demand.templatetags.coverage import SHAPES, state_badge
 from apps.fsm.buttons import status_badge
+from apps.imports.exporting import SheetExportMixin
 from apps.tags.enums import Level
 from apps.tags.models import PositionTag, TagCatalog
 from apps.tags.services import set_position_tags
@@ -88,7 +89,7 @@ class PositionForm(forms.ModelForm):
 
 
 @admin.register(Position)
-class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
+class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
     form = PositionForm
     list_display = ("name", "unit", "covered", "state", "required_weekly_hours", "opens", "closes")
     list_filter = (("org_unit", UnitFilter), OpenFilter, ("closes_on", RangeDateFilter))
@@ -181,8 +182,12 @@ class PositionAdmin(RecordTabs, HistoryMixin, BaseAdmin):
             tone = _tone(required, assigned, unqualified)
             if tone == Tone.BLUE:
                 tone = Tone.GREEN  # blue is kept for reinforcement
-            parts = [Part(assigned - reinforcement, tone), Part(reinforcement, Tone.BLUE),
-                     Part(proposed, Tone.PETROL, proposed=True)]  # fmt: skip
+            parts = [
+                Part(assigned - reinforcement, tone),
+                Part(reinforcement, Tone.BLUE),
+                Part(max(0, required - assigned), Tone.RED, MISSING),
+                Part(proposed, Tone.PETROL, PROPOSED),
+            ]
             bars.append(WeekBar(monday, required, parts, assigned))
             percent = to_percent(assigned, required)
             weeks.append(

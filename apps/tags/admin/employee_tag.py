@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,9 +22,10 @@ from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import Dialog, Dialogs, date_field, text_field
 from apps.common.badges import two_lines
 from apps.common.clock import today
-from apps.common.columns import day_column
+from apps.common.columns import day_column, short_day
 from apps.common.errors import Reason, Refusal
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import SheetExportMixin
 
 from ..badges import tag_state, type_badge
 from ..models import EmployeeTag
@@ -58,7 +60,7 @@ class ExpiryFilter(DropdownFilter):
 
 
 @admin.register(EmployeeTag)
-class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
+class EmployeeTagAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
     list_display = ("person", "tag_name", "kind", "valid_since", "valid_to", "state", "note")
     list_filter = (
         ExpiryFilter,
@@ -162,7 +164,8 @@ class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
             if values["valid_until"] < obj.valid_from:
                 raise Refusal(
                     Reason(
-                        _("It is valid from %(day)s: to undo it altogether, revoke it.") % {"day": obj.valid_from},
+                        _("It is valid from %(day)s: to undo it altogether, revoke it.")
+                        % {"day": short_day(obj.valid_from)},
                         field="valid_until",
                         fixable=1,
                     )
@@ -171,7 +174,7 @@ class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
             held.valid_until = values["valid_until"]
             save_employee_tags(employee_tags=[held], actor=request.user, reason=values["reason"])
             return _("“%(tag)s” of %(who)s ends on %(day)s.") % {
-                "tag": obj.tag.name, "who": obj.employee, "day": held.valid_until,
+                "tag": obj.tag.name, "who": obj.employee, "day": short_day(held.valid_until),
             }  # fmt: skip
 
         return self.run_dialog(request, dialog, deed)
@@ -202,4 +205,4 @@ class EmployeeTagAdmin(Dialogs, HistoryMixin, BaseAdmin):
     def _consequences(self, obj: EmployeeTag) -> list[str]:
         if not obj.tag.hours_delta:
             return []
-        return [_("The pool changes by %(hours)s hours a week.") % {"hours": -obj.tag.hours_delta}]
+        return [_("The pool changes by %(hours)s hours a week.") % {"hours": number_format(-obj.tag.hours_delta, 2)}]

@@ -17,6 +17,7 @@ from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.tabs import RecordTabs
 from apps.common.badges import badge, two_lines
 from apps.common.clock import today
+from apps.imports.exporting import SheetExportMixin
 
 from ..badges import type_badge
 from ..models import EmployeeTag, TagCatalog
@@ -24,8 +25,8 @@ from ..services import save_catalogue
 
 
 @admin.register(TagCatalog)
-class TagCatalogAdmin(RecordTabs, HistoryMixin, BaseAdmin):
-    list_display = ("tag", "kind", "hours_delta", "expires", "warnings", "holders_now", "is_active")
+class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
+    list_display = ("tag", "kind", "hours_delta", "end", "warnings", "holders_now", "offer")
     list_filter = (("type", ChoicesDropdownFilter), ("expires", BooleanRadioFilter), ("is_active", BooleanRadioFilter))
     search_fields = ("code", "name")
     search_help_text = gettext_lazy("Name or code")
@@ -68,6 +69,14 @@ class TagCatalogAdmin(RecordTabs, HistoryMixin, BaseAdmin):
     @display(description=gettext_lazy("type"))
     def kind(self, obj: TagCatalog) -> str:
         return type_badge(obj.type)
+
+    @display(description=gettext_lazy("must have an end"))
+    def end(self, obj: TagCatalog) -> str:
+        return badge(_("expires"), "yellow", "event_busy") if obj.expires else "–"
+
+    @display(description=gettext_lazy("offered in choices"))
+    def offer(self, obj: TagCatalog) -> str:
+        return badge(_("offered"), "green") if obj.is_active else badge(_("not offered"), "grey", "visibility_off")
 
     @display(description=gettext_lazy("warns before"))
     def warnings(self, obj: TagCatalog) -> str:
