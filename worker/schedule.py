@@ -89,7 +89,8 @@ def install() -> int:
     return len(new)
 
 
-def _when(when: crontab | schedule) -> dict[str, Any]:
+def _when(when: Any) -> dict[str, Any]:
+    """Return the fields of a PeriodicTask for a time; a crontab keeps what it was written with in private names."""
     if isinstance(when, crontab):
         cron, _made = CrontabSchedule.objects.get_or_create(
             minute=when._orig_minute,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -32,7 +33,7 @@ def mark(kind: Kind, ids: Iterable[int], *, alone: bool = False) -> int:
     return count
 
 
-def mark_by_query(kind: Kind, sql: str, params: dict[str, object], *, alone: bool = False) -> int:
+def mark_by_query(kind: Kind, sql: str, params: dict[str, Any], *, alone: bool = False) -> int:
     """Mark the subjects whose ids a query returns and say how many."""
     with connection.cursor() as cursor:
         cursor.execute(MARK.format(ids=sql), {**params, "kind": kind.value, "alone": alone})

@@ -115,8 +115,10 @@ def _names(entries: Sequence[Sequence[Any]]) -> dict[tuple[str, int], tuple[Any,
     )
     named: dict[tuple[str, int], tuple[Any, str]] = {}
     for kind, record, *_rest in entries:
-        subject = tags[record] if kind == "POOL" else work[record]
-        named[kind, record] = (subject, subject.tag.code if kind == "POOL" else subject.code)
+        if kind == "POOL":
+            named[kind, record] = (tags[record], tags[record].tag.code)
+        else:
+            named[kind, record] = (work[record], work[record].code)
     return named
 
 

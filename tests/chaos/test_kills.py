@@ -177,6 +177,23 @@ def test_killing_the_worker_and_the_broker_in_the_middle_changes_nothing(stack: 
     assert "Unrecoverable error" not in worker_.output()
 
 
+def test_a_database_session_lost_in_the_middle_changes_nothing(stack: dict[str, Any]) -> None:
+    build()
+    probe()
+    with holding("SELECT 1 FROM demand_unitcoverage FOR UPDATE", []) as release:
+        change_everything(1)
+        wait_for_a_waiter(120)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name IN ('coveris-worker', 'coveris-relay')"
+            )
+            assert cursor.fetchone()[0] >= 2
+        release()
+    wait_until(lambda: not Mark.objects.exists(), 180)
+    assert_right()
+
+
 def test_a_worker_hears_again_after_the_broker_came_back(stack: dict[str, Any]) -> None:
     probe()
     for _number in range(3):
