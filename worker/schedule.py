@@ -92,10 +92,11 @@ def install() -> int:
 def _when(when: Any) -> dict[str, Any]:
     """Return the fields of a PeriodicTask for a time; a crontab keeps what it was written with in private names."""
     if isinstance(when, crontab):
+        written: Any = when
         cron, _made = CrontabSchedule.objects.get_or_create(
-            minute=when._orig_minute,
-            hour=when._orig_hour,
-            day_of_week=when._orig_day_of_week,
+            minute=written._orig_minute,
+            hour=written._orig_hour,
+            day_of_week=written._orig_day_of_week,
             day_of_month="*",
             month_of_year="*",
             timezone=settings.TIME_ZONE,
