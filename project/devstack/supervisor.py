@@ -112,7 +112,8 @@ class Supervisor:
         self.home = home
         self.console = console
         self.children: list[Child] = []
-        self.on_early_death: Callable[[Program], bool] = lambda program: False
+        # Asked about a program that ended by itself; True: its cause was removed, start it again at once.
+        self.on_end: Callable[[Program], bool] = lambda program: False
         self._shown: list[float] = []
         self._hushed = 0.0
 
@@ -147,10 +148,10 @@ class Supervisor:
         kill_group(process)  # the pool of a killed worker must not work on beside the next one
         status = process.returncode
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        if status > 0 and isinstance(runner, Program) and self.on_end(runner):
+            child.restart_at = now
+            return
         if not child.settled and status not in {-signal.SIGKILL, -signal.SIGTERM}:
-            if isinstance(runner, Program) and self.on_early_death(runner):
-                child.restart_at = now
-                return
             child.early_deaths += 1
             if child.early_deaths >= EARLY_DEATHS:
                 raise Refusal(

@@ -101,7 +101,7 @@ def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
         program.port, _ = choose_port({})
         return True
 
-    supervisor.on_early_death = move_web
+    supervisor.on_end = move_web
     if not fixed:
         port, _ = choose_port({})  # the preparation took its time: look again
     programs = {process.name: supervisor.launch(process, stack.env, port) for process in STACK}
@@ -110,6 +110,7 @@ def _run(stack: Stack, port: int, fixed: bool, options: list[str]) -> None:
     facts = {"kind": "up", "env": stack.shared_env, "prepared": True}
     home.write_state(**facts, address=_address(web.port))
     _wait_until_ready(stack, web)
+    supervisor.on_end = lambda program: False  # from here on the address is known to people and stays
     home.write_state(**facts, address=_address(web.port), ready=True)
     console.say()
     console.say(f"Coveris is at {_address(web.port)}")

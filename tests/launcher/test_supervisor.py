@@ -194,3 +194,33 @@ def test_children_that_outlived_a_killed_launcher_are_ended_by_the_next_start(ho
         assert stranger.poll() is None, "what belongs to nobody here was left alone"
     finally:
         children.end(stranger, signal.SIGKILL, 1)
+
+
+def test_a_program_whose_cause_of_death_was_removed_is_started_again_at_once(stack: Stack) -> None:
+    asked = []
+
+    def removed(program: Program) -> bool:
+        asked.append(program.name)
+        return len(asked) <= 5
+
+    stack.supervisor.on_end = removed
+    stack.launch("import sys, time; time.sleep(0.1); sys.exit(3)")
+    with pytest.raises(Refusal):  # after the five that were no failures, three that were
+        stack.until(lambda: False)
+    assert asked == ["web"] * 8
+
+
+def test_what_a_program_said_in_an_earlier_life_does_not_count(stack: Stack, tmp_path: Path) -> None:
+    quiet = tmp_path / "quiet"
+    program = stack.launch(
+        f"import pathlib, time; print('' if pathlib.Path({str(quiet)!r}).exists() else 'running on 1', flush=True);"
+        "time.sleep(60)"
+    )
+    stack.until(lambda: program.has_said("running on 1"))
+    quiet.touch()
+    assert program.process is not None
+    dead = program.process
+    dead.kill()
+    stack.until(lambda: program.process is not dead)
+    stack.until(lambda: stack.supervisor.children[0].settled)
+    assert not program.has_said("running on 1")
