@@ -18,8 +18,15 @@ from tests.browser.conftest import Complaints
 
 THEME = Path(unfold.__file__).parent
 OURS = [settings.BASE_DIR / "project" / "templates", *sorted((settings.BASE_DIR / "apps").glob("*/templates"))]
-# Contributions of the theme that are not installed.
-UNUSED = ("contrib/constance", "contrib/hijack", "contrib/location_field", "contrib/guardian", "contrib/reversion")
+# Contributions of the theme that are not installed, or whose pages are our own.
+UNUSED = (
+    "contrib/constance",
+    "contrib/hijack",
+    "contrib/location_field",
+    "contrib/guardian",
+    "contrib/reversion",
+    "contrib/simple_history",
+)
 ATTRIBUTE = re.compile(r"""(?<=[\s'"}])((?:x-|@|:)[A-Za-z][\w:.-]*)=(["'])""")
 NOT_EXPRESSIONS = re.compile(r"^(x-(ref|transition|teleport|cloak|for)|:?id$)")
 
