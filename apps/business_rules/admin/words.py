@@ -134,7 +134,6 @@ def fact_label(name: str) -> str:
         "balance": _("balance"),
         "missing": _("missing"),
         "tags": _("tags"),
-        "on": _("on"),
         "day": _("day"),
     }
     return capfirst(str(known.get(name, name.replace("_", " "))))

@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, parse_week, week_code
+from apps.demand.coverage import state_of
 from apps.demand.models import PositionCoverage
 from apps.demand.overview import Figures, rolled_up, totals_by_week
+from apps.imports.exporting import SheetExportMixin
 
 from ..models import OrgUnit, Position
 from ..services.units import remove_unit, save_units
@@ -37,7 +39,7 @@ class Node:
 
 
 @admin.register(OrgUnit)
-class OrgUnitAdmin(HistoryMixin, BaseAdmin):
+class OrgUnitAdmin(SheetExportMixin, HistoryMixin, BaseAdmin):
     """The organisation with its coverage. Everybody in scope reads it; structure is the ADMIN's."""
 
     in_palette = True
@@ -99,6 +101,7 @@ class OrgUnitAdmin(HistoryMixin, BaseAdmin):
             node.toggle = toggled(is_open, node.unit.pk, week) if node.has_children and not term else ""
         context = {
             **self.admin_site.each_context(request),
+            **self.sheet_links(request, keep=("q",)),
             "title": _("Units"),
             "subtitle": None,
             "opts": self.opts,
@@ -199,7 +202,7 @@ def positions_of(unit: Any, week: date, user: Any) -> list[dict[str, Any]]:
     rows = []
     for position in positions:
         figures = own_figures(stored.get(position.pk), week)
-        rows.append({"position": position, "figures": figures, "state": state_of(figures)})
+        rows.append({"position": position, "figures": figures, "state": state_of(figures.required, figures.assigned)})
     return sorted(rows, key=lambda row: (-row["figures"].deficit, row["position"].code))
 
 
@@ -223,17 +226,6 @@ def own_figures(stored: Any, week: date) -> Figures:
         deficit=max(required - assigned, 0),
         surplus=max(assigned - required, 0),
     )
-
-
-def state_of(figures: Figures) -> str:
-    """Return the state of one position (demand.enums.CoverageState)."""
-    if not figures.required:
-        return "NO_DEMAND"
-    if not figures.assigned:
-        return "VACANT"
-    if figures.assigned == figures.required:
-        return "COVERED"
-    return "PARTIAL" if figures.assigned < figures.required else "OVER_COVERED"
 
 
 def chosen_week(request: HttpRequest) -> date:
