@@ -28,7 +28,7 @@ _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOCAL_DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.IGNORECASE)
 _EXCEL_ERROR = re.compile(r"#(?:REF|N/A|N/D|VALUE|VALOR|NAME|NOMBRE|DIV/0|NULL|NUM|NULO)[!?]?|#¡[A-Z/0-9]+[!?]|#{3,}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 YES = frozenset({"true", "1", "yes", "y", "si", "s", "verdadero", "x"})
 NO = frozenset({"false", "0", "no", "n", "falso"})
 

@@ -96,7 +96,7 @@ class Reference(Column):
 
     def known(self, codes: Iterable[str], actor: Any) -> dict[str, Any]:
         """Return code → record for the codes the actor may use; the system may use all. One query."""
-        rows: QuerySet[Any] = self.model._default_manager.all()
+        rows: Any = self.model._default_manager.all()
         if actor is not None:
             rows = rows.visible_to(actor) if self.within == "visible" else rows.editable_by(actor)
         return {getattr(row, self.lookup): row for row in rows.filter(**{f"{self.lookup}__in": list(codes)})}

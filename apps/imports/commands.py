@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from apps.common.errors import Refusal
 from apps.users.models import User
 
 from .reading import DATES, DECIMALS, ENCODINGS, SEPARATORS, Options
@@ -77,3 +78,10 @@ def error_line(error: dict[str, Any]) -> str:
         where += f", {error['column']}"
     value = f" “{error['value']}”" if error["value"] != "" else ""
     return f"{where}{value}: {error['message']}"
+
+
+def refused_report(kind: str, refusal: Refusal, *, dry_run: bool) -> Report:
+    """Return a sheet refused as a whole (no right to it) in the shape of every other answer."""
+    reason = refusal.reasons[0]
+    error = {"line": 1, "column": "", "value": "", "code": reason.code, "message": str(reason.message)}
+    return Report(kind=kind, dry_run=dry_run, errors=[error])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -26,6 +26,8 @@ from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, write_csv, 
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen
+
+    from apps.users.models import User
 else:
     Screen = object
 
@@ -75,25 +77,32 @@ class SheetExportMixin(Screen):
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**self.sheet_links(request), **(extra_context or {})})
+
+    def sheet_links(self, request: HttpRequest, *, keep: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Return the addresses of the two buttons, for imports/sheet_links.html; `keep` names the list's parameters."""
         resource = self.sheet_resource()
-        context = dict(extra_context or {})
-        if resource is not None and may(request.user, "export", resource):
+        links: dict[str, str] = {}
+        if resource is not None and may(_person(request), "export", resource):
+            query = request.GET.copy()
+            for name in set(query) - set(query if keep is None else keep):
+                del query[name]
             link = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
-            context["sheet_export_url"] = f"{link}?{request.GET.urlencode()}"
-        if resource is not None and may(request.user, "import", resource):
-            context["sheet_import_url"] = f"{reverse('admin:imports_importjob_add')}?kind={resource.sheet}"
-        return super().changelist_view(request, context)
+            links["sheet_export_url"] = f"{link}?{query.urlencode()}"
+        if resource is not None and may(_person(request), "import", resource):
+            links["sheet_import_url"] = f"{reverse('admin:imports_importjob_add')}?kind={resource.sheet}"
+        return links
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Show what would be exported; a POST gives the file."""
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         kind = self.sheet_resource()
-        if kind is None or not may(request.user, "export", kind):
+        if kind is None or not may(_person(request), "export", kind):
             raise PermissionDenied
         resource = kind()
         try:
-            rows = rows_for(resource, request.user, self._filtered(request))
+            rows = rows_for(resource, _person(request), self._filtered(request))
         except Refusal as refusal:
             raise PermissionDenied from refusal
         count = rows.order_by().count()
@@ -106,6 +115,7 @@ class SheetExportMixin(Screen):
                 _("At most %(rows)s rows go into one file: filter the list first.") % {"rows": MOST_ROWS},
             )
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        hidden = any(column.sensitive for column in resource.columns().values())
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -114,7 +124,7 @@ class SheetExportMixin(Screen):
             "subtitle": capfirst(str(self.opts.verbose_name_plural)),
             "form": form,
             "count": count,
-            "masked": not sees_sensitive(request.user) and any(one.sensitive for one in resource.columns().values()),
+            "masked": hidden and not sees_sensitive(_person(request)),
             "query": request.GET.urlencode(),
             "back": f"{back}?{request.GET.urlencode()}",
         }
@@ -128,7 +138,7 @@ class SheetExportMixin(Screen):
     def _file(
         self, request: HttpRequest, resource: SheetResource, rows: Any, form: ExportForm, count: int
     ) -> HttpResponse:
-        user, name = request.user, f"{resource.sheet}_{today()}.{form.format}"
+        user, name = _person(request), f"{resource.sheet}_{today()}.{form.format}"
         logger.info("export kind=%s user=%s rows=%s filter=%s", resource.sheet, user.pk, count, sorted(request.GET))
         if form.format == "xlsx":
             content = write_xlsx(resource, rows, user=user)
@@ -138,3 +148,8 @@ class SheetExportMixin(Screen):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "no-store"
         return response
+
+
+def _person(request: HttpRequest) -> User:
+    """Return who is logged in; the admin lets nobody else in."""
+    return cast("User", request.user)

@@ -67,9 +67,10 @@ class UploadForm(forms.Form):
         usual = {"dates": "dmy", "decimal": "comma"} if spanish else {"dates": "iso", "decimal": "point"}
         kwargs["initial"] = usual | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [
-            (kind, capfirst(str(resource.model()._meta.verbose_name_plural)))
-            for kind, resource in kinds_for(user, "import").items()
+        kind: Any = self.fields["kind"]
+        kind.choices = [
+            (name, capfirst(str(resource.model()._meta.verbose_name_plural)))
+            for name, resource in kinds_for(user, "import").items()
         ]
 
     def options(self) -> Options:

@@ -486,7 +486,7 @@ def _check_values(plan: Plan) -> None:
             try:
                 column.check(column.read(row.instance), row.instance)
             except ValidationError as error:
-                row.fail(name, error.code or "invalid", " ".join(error.messages))
+                row.fail(name, error.error_list[0].code or "invalid", " ".join(error.messages))
         if row.is_new:
             for column in columns.values():
                 if column.required and column.name not in row.values and not _failed(row, column.name):
@@ -606,9 +606,9 @@ def find_collisions(plan: Plan, rows: Sequence[Row]) -> None:
     for instance in query:
         if instance.pk not in leaving and rule.counts(instance):
             stored[_group(rule, instance)].append((instance, None))
-    for row in mine:
-        stored[_group(rule, row.instance)].append((row.instance, row))
-    constraint = next(one for one in model._meta.constraints if one.name == rule.constraint)
+    for one in mine:
+        stored[_group(rule, one.instance)].append((one.instance, one))
+    constraint = next(known for known in model._meta.constraints if known.name == rule.constraint)
     for members in stored.values():
         members.sort(key=lambda member: (getattr(member[0], rule.start), member[1] is not None))
         latest: tuple[Any, Row | None] | None = None

@@ -113,7 +113,7 @@ def preview(*, job: ImportJob, actor: User) -> Report:
     _refuse_decided(job)
     report, table = _run_job(job, actor, dry_run=True)
     with acting(actor, origin="import"):
-        _note(job, report, table, bytes(job.content))
+        _note(job, report, table, _content(job))
         job.state = JobState.PREVIEWED
         job.save()
     report.job = job.pk
@@ -138,7 +138,7 @@ def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> Rep
 
         report, table = _run_job(job, actor, dry_run=False, agree=agree)
         with acting(actor, origin="import"):
-            content = bytes(job.content)
+            content = _content(job)
             job.content = None
             _note(job, report, table, content)
             job.state = JobState.APPLIED if _written(report, job.mode) else JobState.REFUSED
@@ -181,11 +181,15 @@ def digest_of(warnings: list[dict[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _content(job: ImportJob) -> bytes:
+    return bytes(job.content or b"")
+
+
 def _run_job(
     job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None
 ) -> tuple[Report, Table | None]:
     return _run(
-        job.kind, bytes(job.content), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
+        job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
         dry_run=dry_run, agree=agree,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +16,6 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from apps.users.models import User
 
 CHUNK = 2_000
+_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -53,7 +55,7 @@ SPANISH_EXCEL = Style(separator=";", dates="dmy", decimal=",", bom=True, spanish
 
 def rows_for(resource: SheetResource, user: User | None, queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
     """Return what the user may take out, of a list's own selection if one is given. The system takes all."""
-    rows = resource.queryset()
+    rows: Any = resource.queryset()
     if user is not None:
         if not may(user, "export", type(resource)):
             raise Refusal(
@@ -63,7 +65,8 @@ def rows_for(resource: SheetResource, user: User | None, queryset: QuerySet[Any]
         rows = rows.visible_to(user)
     if queryset is not None:
         rows = rows.filter(pk__in=queryset.order_by().values("pk"))
-    return rows
+    found: QuerySet[Any] = rows
+    return found
 
 
 def write_csv(
@@ -127,13 +130,19 @@ def _cell(sheet: Any, value: Any, *, text: str = "", bold: bool = False) -> Any:
         cell = WriteOnlyCell(sheet, value=value)
         cell.number_format = "0.00" if isinstance(value, Decimal) else "0"
         return cell
-    cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("\ufffd", text or str(value)))
+    cell = WriteOnlyCell(sheet, value=_in_xml(text or str(value)))
     # Typed as text: the library would make a formula of whatever begins with =.
     cell.data_type = "s"
     cell.number_format = "@"
     if bold:
         cell.font = Font(bold=True)
     return cell
+
+
+def _in_xml(text: str) -> str:
+    """Return a text with what XML would change or cannot hold written as spreadsheets write it: _x000D_."""
+    literal = _LOOKS_ESCAPED.sub("_x005F_", text)
+    return _NOT_IN_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", literal)
 
 
 def _headers(resource: SheetResource, spanish: bool) -> list[str]:

@@ -74,9 +74,9 @@ def read(content: bytes, max_rows: int, max_columns: int, wished: list[str]) -> 
         raise fault
     say({"sheet": name, "sheets": sheets})
     try:
-        for number, row in enumerate(sheet.to_python(skip_empty_area=False), start=1):
-            if any(cell != "" for cell in row):
-                say([number, *map(plain, row)])
+        for number, cells in enumerate(sheet.to_python(skip_empty_area=False), start=1):
+            if any(cell != "" for cell in cells):
+                say([number, *map(plain, cells)])
     except (calamine.CalamineError, ValueError, OverflowError) as error:
         raise Refused("damaged", detail=type(error).__name__) from error
 

@@ -75,6 +75,9 @@ class OrgUnitResource(SheetResource):
 
     def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
         for level in _by_depth(rows):
+            for row in level:
+                # A parent of this very sheet got its key a moment ago.
+                row.instance.parent_id = row.instance.parent.pk if row.instance.parent is not None else None
             units.save_units(units=[row.instance for row in level], actor=actor)
 
 

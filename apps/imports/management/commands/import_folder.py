@@ -7,9 +7,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from apps.common.errors import Refusal
-from apps.imports.commands import actor_named, add_reading_arguments, options_of, print_json, print_report
+from apps.imports.commands import (
+    actor_named,
+    add_reading_arguments,
+    options_of,
+    print_json,
+    print_report,
+    refused_report,
+)
 from apps.imports.folders import numbered_sheets
-from apps.imports.reports import Report
 from apps.imports.services import import_sheet
 
 
@@ -45,7 +51,7 @@ class Command(BaseCommand):
             except Refusal as refusal:
                 if not options["json"]:
                     raise CommandError(f"{sheet.path.name}: {' '.join(refusal.explain())}", returncode=1) from refusal
-                report = Report(kind=sheet.kind, dry_run=False, errors=[_of_refusal(refusal)])
+                report = refused_report(sheet.kind, refusal, dry_run=False)
             answers.append({"file": sheet.path.name, **report.as_json()})
             if not options["json"]:
                 print_report(self, report, title=sheet.path.name)
@@ -58,8 +64,3 @@ class Command(BaseCommand):
             self.stdout.write(_("Stopped at %(file)s; what came before it stays.") % {"file": stopped})
         if stopped is not None:
             raise SystemExit(1)
-
-
-def _of_refusal(refusal: Refusal) -> dict[str, Any]:
-    reason = refusal.reasons[0]
-    return {"line": 1, "column": "", "value": "", "code": reason.code, "message": str(reason.message)}

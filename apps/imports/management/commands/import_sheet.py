@@ -7,7 +7,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from apps.common.errors import Refusal
-from apps.imports.commands import actor_named, add_reading_arguments, options_of, print_json, print_report
+from apps.imports.commands import (
+    actor_named,
+    add_reading_arguments,
+    options_of,
+    print_json,
+    print_report,
+    refused_report,
+)
 from apps.imports.enums import Mode
 from apps.imports.rights import in_order
 from apps.imports.services import import_sheet
@@ -47,7 +54,9 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
             )
         except Refusal as refusal:
-            raise CommandError(" ".join(refusal.explain()), returncode=1) from refusal
+            if not options["json"]:
+                raise CommandError(" ".join(refusal.explain()), returncode=1) from refusal
+            report = refused_report(options["kind"], refusal, dry_run=options["dry_run"])
         if options["json"]:
             print_json(self.stdout, report.as_json())
         else:
