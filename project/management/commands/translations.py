@@ -42,7 +42,8 @@ class Command(BaseCommand):
         with po.open("rb") as file:
             catalog = read_po(file, locale="es")
         wanted = self.collected()
-        catalog.update(wanted, no_fuzzy_matching=True)
+        # The date of collection stays out, or the compiled file would differ from one minute to the next.
+        catalog.update(wanted, no_fuzzy_matching=True, update_creation_date=False)
         catalog.obsolete.clear()
         missing = [
             str(message.id)
