@@ -157,7 +157,8 @@ class CoverisAdminSite(UnfoldAdminSite):
             success_url=reverse(f"{self.name}:password_change_done"),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        return view(request)
+        response: HttpResponse = view(request)  # type: ignore[assignment]
+        return response
 
     def get_log_entries(self, request: HttpRequest) -> Any:
         """Return nothing: Django's action log would show names of records out of the reader's scope."""

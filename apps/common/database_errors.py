@@ -53,7 +53,7 @@ def _sentence(constraint: BaseConstraint, model: type[models.Model]) -> str:
         return str(constraint.get_violation_error_message())
     fields = getattr(constraint, "fields", ())
     if fields:
-        labels = " + ".join(str(model._meta.get_field(name).verbose_name) for name in fields)
+        labels = " + ".join(str(getattr(model._meta.get_field(name), "verbose_name", name)) for name in fields)
         return _("Another %(model)s has the same %(fields)s.") % {"model": model._meta.verbose_name, "fields": labels}
     return str(constraint.get_violation_error_message())
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from apps.common.errors import ConfirmationNeeded, Reason
 from apps.org.models import Leave, OrgUnit, Position
+from apps.org.services.leaves import save_leaves
 from apps.org.services.positions import save_positions
 from tests.factories import Clinic, LeaveFactory, OrgUnitFactory, PositionFactory
 from tests.screens.site import EmployeeScreen, LeaveInline, PositionScreen, UnitScreen
@@ -211,6 +212,13 @@ def test_a_change_by_raw_sql_is_noticed_too(clinic: Clinic, browse: Browse) -> N
     assert "By SQL" in errors(response)["title"][0]
 
 
+def test_a_forged_version_is_a_conflict_and_no_error(clinic: Clinic, browse: Browse) -> None:
+    for version in ("", "x", "1.2.3", "9" * 30, "-1"):
+        assert post(browse(clinic.manager), clinic.p1, title="Mine", _seen=version).status_code == 200, version
+    clinic.p1.refresh_from_db()
+    assert clinic.p1.title != "Mine"
+
+
 def test_an_untouched_form_after_a_change_by_others_is_no_reason_to_undo_it(clinic: Clinic, browse: Browse) -> None:
     client = browse(clinic.manager)
     version = seen(client, clinic.p1)
@@ -220,10 +228,39 @@ def test_an_untouched_form_after_a_change_by_others_is_no_reason_to_undo_it(clin
     assert errors(response) == {}
 
 
+def test_a_row_below_changed_by_others_is_noticed_too(clinic: Clinic, browse: Browse) -> None:
+    nurse = clinic.nurse
+    leave = LeaveFactory(employee=nurse, starts_on="2027-01-10", ends_on="2027-01-12")
+    client = browse(clinic.manager)
+    version = client.get(f"/admin/org/employee/{nurse.pk}/change/").context["seen_version"]
+    save_leaves(leaves=[Leave(pk=leave.pk, employee=nurse, kind="SICK", starts_on=leave.starts_on)], actor=clinic.admin)
+    posted = {
+        "employee_number": nurse.employee_number,
+        "given_name": nurse.given_name,
+        "family_name": nurse.family_name,
+        "home_unit": nurse.home_unit_id,
+        "hired_on": "06/01/2020",
+        "leaves-TOTAL_FORMS": "1",
+        "leaves-INITIAL_FORMS": "1",
+        "leaves-0-id": leave.pk,
+        "leaves-0-employee": nurse.pk,
+        "leaves-0-kind": "VACATION",
+        "leaves-0-starts_on": "10/01/2027",
+        "leaves-0-ends_on": "15/01/2027",
+        "_seen": version,
+    }
+    response = client.post(f"/admin/org/employee/{nurse.pk}/change/", posted)
+    assert response.status_code == 200
+    assert str(clinic.admin) in response.context["conflict"].sentence
+    assert str(Leave._meta.verbose_name_plural) in text(response)
+    leave.refresh_from_db()
+    assert (leave.kind, leave.ends_on) == ("SICK", None)
+
+
 def test_canary_without_the_version_the_first_editor_is_silently_undone(
     clinic: Clinic, browse: Browse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.common.admin.writes.version_of", lambda obj: "1")
+    monkeypatch.setattr("apps.common.admin.writes.version_of", lambda obj, below: "1")
     client = browse(clinic.manager)
     version = seen(client, clinic.p1)
     Position.objects.filter(pk=clinic.p1.pk).update(required_weekly_hours=48)

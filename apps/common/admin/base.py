@@ -52,7 +52,7 @@ class BaseAdmin(Scoped, ServiceWrites, ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedChangeList]:
         return CappedChangeList
 
-    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
         indexed = first_columns(self.model)
         return [
             name
@@ -92,7 +92,7 @@ class BaseAdmin(Scoped, ServiceWrites, ModelAdmin):
         Django lets any column of the model through, so that `?national_id__startswith=2` reads a hidden one
         letter by letter.
         """
-        filters = self.get_list_filter(request) if request is not None else self.list_filter
+        filters: Any = self.get_list_filter(request) if request is not None else self.list_filter
         own: set[str] = set()
         paths: set[str] = set()
         for item in filters:
@@ -114,7 +114,8 @@ class BaseAdmin(Scoped, ServiceWrites, ModelAdmin):
 
     def _check_filters(self) -> list[Any]:
         errors = []
-        for item in self.list_filter:
+        items: Any = self.list_filter
+        for item in items:
             name, kind = (item[0], item[1].__name__) if isinstance(item, list | tuple) else (item, "")
             if not isinstance(name, str):
                 continue

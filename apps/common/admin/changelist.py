@@ -29,7 +29,7 @@ class CappedChangeList(ChangeList):
         self.show_admin_actions = True
         self.can_show_all = self.result_count <= self.list_max_show_all
         self.multi_page = self.result_count > self.list_per_page
-        self.page_num = min(max(1, self.page_num), paginator.num_pages)
+        self.page_num: int = min(max(1, self.page_num), paginator.num_pages)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.queryset._clone()
         else:
@@ -39,7 +39,7 @@ class CappedChangeList(ChangeList):
 def first_columns(model: type[models.Model]) -> set[str]:
     """Return the fields that stand first in some index, so that a sort by them needs no sort."""
     opts = model._meta
-    names = {f.name for f in opts.concrete_fields if f.primary_key or f.unique or f.db_index}
+    names = {f.name for f in opts.concrete_fields if f.primary_key or f.unique or getattr(f, "db_index", False)}
     for index in opts.indexes:
         if index.fields and index.suffix in ("idx", ""):
             names.add(index.fields[0].lstrip("-"))

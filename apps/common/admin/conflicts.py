@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from django.forms import BaseModelForm, BooleanField, Field, MultiWidget
 from django.forms.models import model_to_dict
@@ -13,17 +15,33 @@ from django.utils.translation import gettext as _
 from ..errors import Reason, Refusal
 
 
-def version_of(obj: Any) -> str:
-    """Return what changes with every write of the record: its newest history row, or else its time of change."""
-    history = history_of(type(obj))
+class Below(NamedTuple):
+    """The rows of another model that are edited on a record's page: their model, and their key to the record."""
+
+    model: Any
+    key: str
+
+
+def version_of(obj: Any, below: Sequence[Below] = ()) -> str:
+    """Return what changes with every write of the record or of the rows edited with it.
+
+    That is the newest history row of each, joined by points; the time of the last change for a model without history.
+    """
+    return ".".join(
+        [_newest(type(obj), obj._meta.pk.attname, obj), *(_newest(rows.model, rows.key, obj) for rows in below)]
+    )
+
+
+def _newest(model: Any, key: str, obj: Any) -> str:
+    history = history_of(model)
     if history is not None:
         # Not MAX(): for that the planner may walk the whole key backwards.
-        rows = history.filter(**{obj._meta.pk.attname: obj.pk}).order_by()
-        return str(max(rows.values_list("history_id", flat=True), default=0))
-    if not hasattr(obj, "updated_at"):
+        ids = history.filter(**{key: obj.pk}).order_by().values_list("history_id", flat=True)
+        return str(max(ids, default=0))
+    if model is not type(obj) or not hasattr(obj, "updated_at"):
         return ""
-    touched = type(obj)._base_manager.filter(pk=obj.pk).values_list("updated_at", flat=True).first()
-    return touched.isoformat() if touched else ""
+    touched = model._base_manager.filter(pk=obj.pk).values_list("updated_at", flat=True).first()
+    return f"{touched.timestamp():.6f}".replace(".", "-") if touched else ""
 
 
 def history_of(model: Any) -> Any:
@@ -38,10 +56,16 @@ class Conflict(Refusal):
     Fields only the others touched take their new value; fields both touched keep what was typed and are marked.
     """
 
-    def __init__(self, obj: Any, seen: str, form: BaseModelForm[Any]):
+    def __init__(self, obj: Any, seen: str, form: BaseModelForm[Any], below: Sequence[Below] = ()):
         self.current = type(obj)._base_manager.get(pk=obj.pk)
-        self.current_version = version_of(obj)
+        self.current_version = version_of(obj, below)
         self.form = form
+        parts = list(zip_longest(seen.split("."), self.current_version.split("."), fillvalue=""))
+        own = Below(type(obj), obj._meta.pk.attname)
+        self.changed = [
+            (rows, before) for rows, (before, now) in zip([own, *below], parts, strict=False) if before != now
+        ]
+        self.rows_changed = [rows.model._meta.verbose_name_plural for rows, _before in self.changed if rows is not own]
         before = self._as_seen(seen)
         self.seen_values = None if before is None else model_to_dict(before)
         self.current_values = model_to_dict(self.current)
@@ -74,10 +98,10 @@ class Conflict(Refusal):
         return data
 
     def _as_seen(self, seen: str) -> Any:
-        history = history_of(type(self.current))
-        if history is None or not seen.isdigit():
+        history, own = history_of(type(self.current)), seen.partition(".")[0]
+        if history is None or not own.isdigit():
             return None
-        row = history.filter(history_id=int(seen), **{self.current._meta.pk.attname: self.current.pk}).first()
+        row = history.filter(history_id=int(own), **{self.current._meta.pk.attname: self.current.pk}).first()
         return row.instance if row else None
 
     def _changes(self, before: Any) -> list[dict[str, Any]]:
@@ -96,10 +120,14 @@ class Conflict(Refusal):
         ]
 
     def _last_change(self) -> tuple[str, str]:
-        history = history_of(type(self.current))
-        row = history.filter(history_id=int(self.current_version)).first() if history is not None else None
-        when = row.history_date if row else getattr(self.current, "updated_at", timezone.now())
-        who = str(row.history_user) if row and row.history_user else _("Somebody else")
+        made = []
+        for rows, before in self.changed:
+            if (history := history_of(rows.model)) is not None:
+                later = history.filter(**{rows.key: self.current.pk}, history_id__gt=int(before) if before.isdigit() else 0)
+                made += later.select_related("history_user").order_by("-history_date")[:1]
+        last = max(made, key=lambda row: row.history_date, default=None)
+        when = last.history_date if last else getattr(self.current, "updated_at", timezone.now())
+        who = str(last.history_user) if last and last.history_user else _("Somebody else")
         return who, formats.date_format(timezone.localtime(when), "SHORT_DATETIME_FORMAT")
 
     def _typed(self, name: str) -> bool:
@@ -127,9 +155,9 @@ def _put(data: QueryDict, name: str, field: Field, value: Any) -> None:
     if isinstance(field, BooleanField):
         data.setlist(name, ["on"] if value else [])
     elif isinstance(field.widget, MultiWidget):
-        for suffix, part, widget in zip(
-            field.widget.widgets_names, field.widget.decompress(value), field.widget.widgets, strict=True
-        ):
+        suffixes: list[str] = field.widget.widgets_names  # type: ignore[attr-defined]
+        parts = field.widget.decompress(value) or []
+        for suffix, part, widget in zip(suffixes, parts, field.widget.widgets, strict=True):
             data[name + suffix] = widget.format_value(part) or ""
     else:
         posted = field.widget.format_value(field.prepare_value(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.admin import helpers
 from django.contrib.auth import get_permission_codename
@@ -11,10 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest
 
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin as Screen
-else:
-    Screen = object
+# The mixins stand before Django's ModelAdmin, or before an inline; they have no one base to be checked against.
+Screen: Any = object
 
 
 def visible(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
@@ -66,7 +64,7 @@ class Scoped(Screen):
 
     def get_field_queryset(self, db: str | None, db_field: Field[Any, Any], request: HttpRequest) -> Any:
         """Offer, and accept, only visible records: a forged id fails as any wrong choice does."""
-        rows = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
+        rows = super().get_field_queryset(db, db_field, request)
         if rows is None:
             rows = db_field.remote_field.model._default_manager.using(db)  # type: ignore[union-attr]
         return visible(rows.all(), request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -12,17 +12,16 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Model, ProtectedError, RestrictedError
 from django.forms import BaseModelForm
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from ..database_errors import explain_database_error
 from ..errors import ConfirmationNeeded, Reason, Refusal
-from .conflicts import Conflict, version_of
+from .conflicts import Below, Conflict, version_of
 
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin as Screen
-else:
-    Screen = object
+# The mixins stand before Django's ModelAdmin, or before an inline; they have no one base to be checked against.
+Screen: Any = object
 
 CONFIRMED, SEEN = "_confirmed", "_seen"
 
@@ -60,6 +59,14 @@ class ServiceWrites(Screen):
         """
         type(obj)._base_manager.select_for_update(of=("self",), no_key=True).filter(pk=obj.pk).first()
 
+    def rows_below(self, request: HttpRequest, obj: Model) -> list[Below]:
+        """Return what else the form writes: the rows of its inlines are part of the version too."""
+        return [
+            Below(inline.model, _get_foreign_key(self.model, inline.model, fk_name=inline.fk_name).attname)
+            for inline in self.get_inline_instances(request, obj)
+            if inline.has_change_permission(request, obj)
+        ]
+
     # The way through Django's view
 
     def changeform_view(
@@ -72,7 +79,7 @@ class ServiceWrites(Screen):
         context = dict(extra_context or {})
         if request.method != "POST":
             if object_id is not None and (obj := self.get_object(request, unquote(object_id))) is not None:
-                context["seen_version"] = version_of(obj)
+                context["seen_version"] = version_of(obj, self.rows_below(request, obj))
             return super().changeform_view(request, object_id, form_url, context)
         request._coveris_confirmed = False  # type: ignore[attr-defined]
         refusal = self._attempt(request, object_id, form_url, context)
@@ -107,8 +114,9 @@ class ServiceWrites(Screen):
             return ""
         if SEEN not in request.POST:
             obj = self.get_object(request, unquote(object_id))
-            request.POST = request.POST.copy()  # type: ignore[assignment]
-            request.POST[SEEN] = version_of(obj) if obj is not None else ""
+            posted = request.POST.copy()
+            posted[SEEN] = version_of(obj, self.rows_below(request, obj)) if obj is not None else ""
+            request.POST = posted  # type: ignore[assignment]
         return request.POST[SEEN]
 
     def _show(
@@ -132,8 +140,9 @@ class ServiceWrites(Screen):
     def save_model(self, request: HttpRequest, obj: Any, form: BaseModelForm[Any], change: bool) -> None:
         if change:
             self.lock(request, obj)
-            if (seen := request.POST.get(SEEN, "")) != version_of(obj):
-                raise Conflict(obj, seen, form)
+            below = self.rows_below(request, obj)
+            if (seen := request.POST.get(SEEN, "")) != version_of(obj, below):
+                raise Conflict(obj, seen, form, below)
         saved = self.perform_save(request, obj, form, change)
         if saved is not None and saved is not obj:
             obj.__dict__.update(saved.__dict__)
