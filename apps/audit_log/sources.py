@@ -101,8 +101,8 @@ SOURCES: tuple[Source, ...] = (
     _history("demand.demandadjustment", position_id="position_id"),
     _history("business_rules.businessrule", is_public=True),
     _history("business_rules.ruleoverride", unit_id="org_unit_id"),
-    _history("business_rules.ruleviolation", **OF_SUBJECTS),
-    _history("business_rules.waiver", **OF_SUBJECTS),
+    Source("business_rules.ruleviolation", "business_rules_historicalruleviolation", OF_SUBJECTS),
+    Source("business_rules.waiver", "business_rules_historicalwaiver", OF_SUBJECTS),
     Source("users.user", "users_historicaluser", {}, record=""),
 )  # fmt: skip
 BY_NAME = {source.name: source for source in SOURCES}

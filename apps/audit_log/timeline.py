@@ -124,7 +124,8 @@ def folded(items: Sequence[Shown]) -> list[Shown]:
 def _made(move: Shown, item: Shown) -> bool:
     return (
         item.entry.kind == "CHANGE"
-        and item.entry.deed != "-"
+        # A creation is a deed of its own, unless it is what the first entry of the log tells.
+        and (item.entry.deed == "~" or (item.entry.deed == "+" and move.entry.deed == "propose"))
         and item.entry.source == BY_NAME[move.entry.source].label
         and item.link == move.link
         and item.entry.actor_id == move.entry.actor_id
@@ -291,7 +292,7 @@ def _facts(machine: Any, now: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _tag_changes(now: dict[str, Any]) -> list[Change]:
-    model = apps.get_model("tags.employeetag")
+    model: Any = apps.get_model("tags.employeetag")
     before, after = now.get("before"), now.get("after")
     found = []
     for name in TAG_FACTS:

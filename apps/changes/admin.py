@@ -23,7 +23,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     scoped = False
     icon = "sync_problem"
-    actions = ("send_again",)
+    actions = ("send_again",)  # type: ignore[assignment]
     list_display = ("kind_shown", "subject_id", "first_line", "created_at")
     list_filter = ("kind",)
     fields = ("kind", "subject_id", "reason", "created_at")

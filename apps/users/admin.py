@@ -62,7 +62,8 @@ class UserAdmin(HistoryMixin, Dialogs, BaseAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **{**kwargs, "fields": WRITTEN})
-        units = OrgUnit.objects.visible_to(request.user).order_by("path")
+        reader: Any = request.user
+        units = OrgUnit.objects.visible_to(reader).order_by("path")
         scope = ScopeField(
             units,
             label=_("unit"),
@@ -74,7 +75,7 @@ class UserAdmin(HistoryMixin, Dialogs, BaseAdmin):
         if obj is not None:
             scope.initial = getattr(getattr(obj, "unit_scope", None), "org_unit_id", None)
         extra = {"scope_unit": scope}
-        built = type(form.__name__, (form,), extra)
+        built: Any = type(form.__name__, (form,), extra)
         if obj is not None:
             built.base_fields.pop("first_password", None)
         if obj is not None and obj.pk == request.user.pk:
@@ -85,18 +86,19 @@ class UserAdmin(HistoryMixin, Dialogs, BaseAdmin):
         return built
 
     def perform_save(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
+        actor: Any = request.user
         values = {name: form.cleaned_data[name] for name in WRITTEN if name in form.cleaned_data}
         if change:
-            user = change_user(user=obj, actor=request.user, **values)
+            user = change_user(user=obj, actor=actor, **values)
         else:
             user = create_user(
-                actor=request.user,
+                actor=actor,
                 password=form.cleaned_data.get("first_password") or None,
                 must_change_password=True,
                 **values,
             )
         if "scope_unit" in form.changed_data:
-            limit_sight(user=user, unit=form.cleaned_data["scope_unit"], actor=request.user)
+            limit_sight(user=user, unit=form.cleaned_data["scope_unit"], actor=actor)
         return user
 
     # Passwords

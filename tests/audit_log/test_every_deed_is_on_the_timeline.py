@@ -12,7 +12,7 @@ from django.db import connection
 
 from apps.audit_log.models import AuditEntry
 from apps.audit_log.sources import SOURCES, index_sql, view_sql
-from apps.audit_log.timeline import Shown, shown
+from apps.audit_log.timeline import Shown, folded, shown
 from apps.common.acting import acting
 from apps.fsm.services import apply_transition
 from apps.org.models import Employee, Position
@@ -80,6 +80,21 @@ def test_a_transition_is_told_with_its_states_reason_and_inputs(clinic: Any) -> 
     assert (item.from_status, item.to_status, item.deed) == ("ACTIVE", "NOTICE", "Give notice")
     assert (item.who, item.entry.reason) == (str(clinic.manager), "moves away")
     assert item.facts[0][0] == "Last day"
+
+
+def test_a_transition_tells_the_field_changes_it_made_and_a_creation_stays_apart(clinic: Any) -> None:
+    someone = factories.EmployeeFactory(home_unit=clinic.h1, active=True)
+    apply_transition(someone, "give_notice", actor=clinic.manager, last_day=date(2026, 12, 31))
+    rows = AuditEntry.objects.visible_to(clinic.admin).filter(
+        employee_id=someone.pk, source__in=["org.employee", "org.employee:transition"]
+    )
+    items = folded(shown(list(rows.newest_first()), clinic.admin))
+    told = sorted((item.entry.source, item.deed) for item in items)
+    assert told == [
+        ("org.employee", "Created"), ("org.employee:transition", "Activate"), ("org.employee:transition", "Give notice")
+    ]  # fmt: skip
+    notice = next(item for item in items if item.deed == "Give notice")
+    assert [change.label for change in notice.changes] == ["Last day"], "the status is in the badges"
 
 
 def test_an_assignments_transition_is_told_too(clinic: Any) -> None:

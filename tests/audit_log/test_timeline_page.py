@@ -214,7 +214,8 @@ def test_a_page_reads_a_page_however_long_the_history(clinic: Any, query: str) -
         cursor.execute(
             """INSERT INTO org_historicalposition (id, code, title, org_unit_id, required_weekly_hours, history_date,
                    history_type, origin, history_user_id)
-               SELECT 1000000 + n %% 5000, 'X' || n, 'T', %s, 36, TIMESTAMPTZ '2025-01-01' + n / 1000 * INTERVAL '1 hour',
+               SELECT 1000000 + n %% 5000, 'X' || n, 'T', %s, 36,
+                   TIMESTAMPTZ '2025-01-01' + n / 1000 * INTERVAL '1 hour',
                    '+', 'sql', CASE WHEN n %% 50 = 0 THEN %s::uuid END FROM generate_series(1, 60000) n""",
             [clinic.h1.pk, clinic.manager.pk],
         )

@@ -59,7 +59,8 @@ class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
         rows = super().get_queryset(request)
         if request.resolver_match is None or not str(request.resolver_match.url_name).endswith("_changelist"):
             return rows
-        visible = RuleOverride.objects.visible_to(request.user).order_by().values("pk")
+        reader: Any = request.user
+        visible = RuleOverride.objects.visible_to(reader).order_by().values("pk")
         return rows.annotate(
             exceptions_seen=Count("overrides", filter=Q(overrides__in=visible), distinct=True),
         )

@@ -48,13 +48,13 @@ class DemandAdjustmentAdmin(Dialogs, HistoryMixin, BaseAdmin):
 
     # Back to the position's page, when the person came from there
 
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return self._return(request, super().response_post_save_add(request, obj))
 
-    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return self._return(request, super().response_post_save_change(request, obj))
 
-    def _return(self, request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
+    def _return(self, request: HttpRequest, otherwise: HttpResponse) -> HttpResponseRedirect:
         return HttpResponseRedirect(self.back_from(request, otherwise.headers["Location"]))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -70,10 +70,10 @@ class OrgUnitAdmin(SheetExportMixin, HistoryMixin, BaseAdmin):
     # Writing
 
     def perform_save(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
-        return save_units(units=[obj], actor=request.user)[0]
+        return save_units(units=[obj], actor=request.user)[0]  # type: ignore[arg-type]
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
-        remove_unit(unit=obj, actor=request.user)
+        remove_unit(unit=obj, actor=request.user)  # type: ignore[arg-type]
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         if db_field.name == "manager":

@@ -30,8 +30,8 @@ class UnitScopeAdmin(HistoryMixin, BaseAdmin):
         return [*super().get_readonly_fields(request, obj), *(["user"] if obj is not None else [])]
 
     def perform_save(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> Any:
-        limit_sight(user=obj.user, unit=obj.org_unit, actor=request.user)
+        limit_sight(user=obj.user, unit=obj.org_unit, actor=request.user)  # type: ignore[arg-type]
         return UnitScope.objects.get(user=obj.user)
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
-        limit_sight(user=obj.user, unit=None, actor=request.user)
+        limit_sight(user=obj.user, unit=None, actor=request.user)  # type: ignore[arg-type]
