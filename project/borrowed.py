@@ -1,10 +1,18 @@
-"""Texts of the theme and of other packages that reach a reader and have no Spanish of their own.
+"""Texts of the theme and of other packages that reach a reader and have no good Spanish of their own.
 
 Named here so that they are collected with ours into locale/es; nothing else uses this list.
 """
 
 from django.utils.translation import gettext_noop as _
 
+# Django's own Spanish takes every noun for a masculine one and every filter for a thing.
+NOUNS = (
+    _(" By %(filter_title)s "),
+    _("Add another %(model)s"),
+    _("Change selected %(model)s"),
+    _("View selected %(model)s"),
+    _("Delete selected %(model)s"),
+)
 # Lists: selection, actions, filters, pages.
 LISTS = (
     _("Select record"),
