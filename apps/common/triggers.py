@@ -4,6 +4,8 @@ from typing import Any
 
 import pgtrigger
 
+VERBS: dict[Any, str] = {pgtrigger.Insert: "insert", pgtrigger.Update: "update", pgtrigger.Delete: "delete"}
+
 
 class StatementTrigger(pgtrigger.Trigger):
     """A trigger that runs once a statement and sees its rows as the tables old_rows and new_rows."""
@@ -18,7 +20,7 @@ class StatementTrigger(pgtrigger.Trigger):
 
     @property
     def verb(self) -> str:
-        return {pgtrigger.Insert: "insert", pgtrigger.Update: "update", pgtrigger.Delete: "delete"}[self.operation]
+        return VERBS[self.operation]
 
 
 def columns_of(model: Any, names: tuple[str, ...] | None = None) -> list[str]:

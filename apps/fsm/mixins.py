@@ -22,6 +22,8 @@ class Lifecycle(ConcurrentTransitionMixin, models.Model):
     """
 
     machine: ClassVar[Machine]
+    # Whether the status of every day is kept (fsm.EmployeeStatusPeriod).
+    keeps_status_periods: ClassVar[bool] = False
 
     class Meta:
         abstract = True
@@ -41,6 +43,9 @@ class EmployeeLifecycle(Lifecycle):
     """
 
     machine = EMPLOYEE_MACHINE
+    # Fields of the model that lives this life.
+    hired_on: Any
+    last_day: Any
     status = FSMField(_("status"), choices=S.choices, default=S.ONBOARDING, protected=True)
 
     class Meta:

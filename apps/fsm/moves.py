@@ -51,7 +51,7 @@ class Machine:
     """The whole machine of one model: states with labels, badge colours and shapes, and the moves between them."""
 
     label: str
-    states: type
+    states: Any  # a TextChoices
     colours: Mapping[str, str]
     icons: Mapping[str, str]
     moves: tuple[Move, ...]

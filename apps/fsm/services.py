@@ -39,7 +39,7 @@ class Order:
 class Deed:
     """A transition under way, of one or many subjects; receivers of the signals read it and write into it."""
 
-    model: type
+    model: Any
     move: Move
     subjects: list[Any]
     orders: Mapping[int, Order]

@@ -49,7 +49,7 @@ def sees_the_house(user: User) -> bool:
     return bool(user.is_active and user.role != Role.EMPLOYEE)
 
 
-class OrgUnitQuerySet(models.QuerySet["OrgUnit"]):
+class OrgUnitQuerySet(models.QuerySet[Any]):
     def under(self, unit_id: int) -> Self:
         """Return the unit and everything below it."""
         return self.filter(path__contains=[unit_id])

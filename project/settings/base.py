@@ -1,6 +1,6 @@
 """What every installation shares. Values that differ come from the environment (docs/operations.md)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
@@ -201,7 +201,7 @@ COVERIS_ADMIN_PATH = env.text("COVERIS_ADMIN_PATH", "admin").strip("/")
 COVERIS_FOUR_EYES = env.flag("COVERIS_FOUR_EYES")
 COVERIS_HORIZON_WEEKS = 13
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
-COVERIS_TODAY = None  # a fixed day, for demonstrations and tests only (local.py)
+COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {
     "version": 1,

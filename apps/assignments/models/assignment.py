@@ -31,7 +31,6 @@ class Assignment(Lifecycle, Recorded):
     """
 
     machine = MACHINE
-    keeps_status_periods = False
 
     employee = models.ForeignKey("org.Employee", models.PROTECT, related_name="assignments", verbose_name=_("employee"))
     position = models.ForeignKey("org.Position", models.PROTECT, related_name="assignments", verbose_name=_("position"))

@@ -27,6 +27,11 @@ KEYWORDS = {
 CALL = re.compile(r"""\b(?:n?p?gettext|_) ?\((?:[^()"']|u?"(?:\\.|[^"\\])*"|u?'(?:\\.|[^'\\])*')*\)""")
 
 
+def translated(message: Any) -> bool:
+    """Say whether a message has its Spanish, in every number it comes in."""
+    return all(message.string) if isinstance(message.string, tuple | list) else bool(message.string)
+
+
 class Command(BaseCommand):
     help = "Collect what people read into locale/es, compile it, and say what still lacks Spanish. Needs the dev group."
 
@@ -45,11 +50,7 @@ class Command(BaseCommand):
         # The date of collection stays out, or the compiled file would differ from one minute to the next.
         catalog.update(wanted, no_fuzzy_matching=True, update_creation_date=False)
         catalog.obsolete.clear()
-        missing = [
-            str(message.id)
-            for message in catalog
-            if message.id and (message.fuzzy or not all(message.string if message.pluralizable else [message.string]))
-        ]
+        missing = [str(message.id) for message in catalog if message.id and (message.fuzzy or not translated(message))]
         compiled = BytesIO()
         write_mo(compiled, catalog)
         if options["check"]:
