@@ -38,6 +38,14 @@ TONES = {
     JobState.REFUSED: Tone.RED,
     JobState.ABANDONED: Tone.GREY,
 }
+# Our pages need none of the scripts of Django's forms and lists.
+LOOKS = Media(css={"all": ["imports/sheets.css"]})
+SEPARATOR_LABELS = {
+    "comma": gettext_lazy("comma ,"),
+    "semicolon": gettext_lazy("semicolon ;"),
+    "tab": gettext_lazy("tabulator"),
+    "pipe": "|",
+}
 ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN = 300, 200, 100
 
 
@@ -52,10 +60,6 @@ class ImportJobAdmin(ReadOnlyAdmin):
     search_fields = ("file_name",)
     ordering = ("-id",)
     sortable_anyway = ()
-
-    @property
-    def media(self) -> Media:
-        return super().media + Media(css={"all": ["imports/sheets.css"]})
 
     # Who may
 
@@ -159,6 +163,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 "whole": whole,
                 "good": good,
                 "read_as": job.options.get("read_as", {}),
+                "separator": SEPARATOR_LABELS.get(job.options.get("read_as", {}).get("separator", ""), ""),
                 "errors_by_line": sorted(by_line.items()),
                 "errors_total": len(errors),
                 "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
@@ -220,7 +225,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
         return TemplateResponse(
             request,
             template,
-            {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context},
+            {**self.admin_site.each_context(request), "opts": self.opts, "media": LOOKS, **context},
         )
 
 

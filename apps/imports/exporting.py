@@ -33,6 +33,7 @@ else:
 
 logger = logging.getLogger("coveris.exports")
 MOST_ROWS = 50_000
+LOOKS = Media(css={"all": ["imports/sheets.css"]})
 
 
 class ExportForm(forms.Form):
@@ -67,7 +68,7 @@ class SheetExportMixin(Screen):
 
     @property
     def media(self) -> Media:
-        return super().media + Media(css={"all": ["imports/sheets.css"]})
+        return super().media + LOOKS
 
     def sheet_resource(self) -> type[SheetResource] | None:
         return next((one for one in resources().values() if one.model() is self.model), None)
@@ -119,7 +120,7 @@ class SheetExportMixin(Screen):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "media": self.media,
+            "media": LOOKS,
             "title": _("Export"),
             "subtitle": capfirst(str(self.opts.verbose_name_plural)),
             "form": form,

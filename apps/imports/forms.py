@@ -8,7 +8,7 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from .enums import Mode
 from .reading import Options
@@ -27,7 +27,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label=_("file"),
         help_text=_("CSV or XLSX, up to 10 MB."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.xlsx", "class": "coveris-file"}),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.xlsx"}),
     )
     dates = forms.ChoiceField(
         label=_("dates are written as"),

@@ -178,6 +178,7 @@ EXPORTS = {
     "tags_tagcatalog": "tags",
     "tags_employeetag": "employee_tags",
     "assignments_assignment": "assignments",
+    "demand_demandadjustment": "demand_adjustments",
 }
 
 

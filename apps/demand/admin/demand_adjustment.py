@@ -18,13 +18,14 @@ from apps.common.badges import badge, two_lines
 from apps.common.clock import today
 from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import SheetExportMixin
 
 from ..models import DemandAdjustment
 from ..services.adjustments import remove_adjustment, save_adjustments
 
 
 @admin.register(DemandAdjustment)
-class DemandAdjustmentAdmin(Dialogs, HistoryMixin, BaseAdmin):
+class DemandAdjustmentAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
     """More or fewer hours for some time, beside the position's baseline."""
 
     icon = "tune"
