@@ -130,6 +130,9 @@ def update_rows(model: Any, rows: Sequence[Any], names: Sequence[str]) -> None:
         f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS new ({', '.join(columns)}) "
         f"WHERE {table}.{columns[0]} = new.{columns[0]}"
     )
+    for row in rows:
+        # Takes over the key of a parent that was saved after it was assigned.
+        row._prepare_related_fields_for_save(operation_name="update_rows")
     with connection.cursor() as cursor:
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
