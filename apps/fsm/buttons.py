@@ -46,7 +46,7 @@ from .moves import Machine, Move, Need
 from .services import Order, TransitionsRefused, allowed_moves, apply_transition, apply_transitions
 
 if TYPE_CHECKING:
-    from apps.common.admin import BaseAdmin as Screen
+    from apps.common.admin.tabs import RecordTabs as Screen
 else:
     Screen = object
 
@@ -101,7 +101,7 @@ class RowResult:
     sentences: Sequence[str] = ()
 
 
-class TransitionButtons(Dialogs, Screen):
+class TransitionButtons(Dialogs, Screen):  # type: ignore[misc]
     """Adds transitions to the screen of a model with a machine. Put it before RecordTabs and BaseAdmin."""
 
     # What else a person should know before the deed; lines of text. May ask the database a fixed number of questions.
@@ -141,7 +141,7 @@ class TransitionButtons(Dialogs, Screen):
         return [
             {"move": move, "name": move.name, "label": move.label, "danger": move.ends,
              "url": with_back(self._transition_url(obj, move), here)}
-            for move in allowed_moves(obj, request.user)
+            for move in allowed_moves(obj, request.user)  # type: ignore[arg-type]
         ]  # fmt: skip
 
     def _transition_url(self, obj: Any, move: Move) -> str:
@@ -159,20 +159,20 @@ class TransitionButtons(Dialogs, Screen):
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
         back = self.back_from(request, reverse(name, args=(quote(obj.pk),)))
         dialog = self._dialog(request, move, [obj], back, about=self.record_title(obj))
-        if move not in allowed_moves(obj, request.user):
+        if move not in allowed_moves(obj, request.user):  # type: ignore[arg-type]
             return self._closed(request, dialog, obj, move)
         return self.run_dialog(request, dialog, partial(self._move_one, request, obj, move))
 
     def _move_one(self, request: HttpRequest, obj: Any, move: Move, values: dict[str, Any], confirmed: bool) -> str:
         reason, inputs = split_reason(values)
-        moved = apply_transition(obj, move.name, actor=request.user, reason=reason, confirmed=confirmed, **inputs)
+        moved = apply_transition(obj, move.name, actor=request.user, reason=reason, confirmed=confirmed, **inputs)  # type: ignore[arg-type]
         return _("%(move)s: done. %(subject)s is now “%(state)s”.") % {
             "move": move.label, "subject": moved, "state": moved.get_status_display(),
         }  # fmt: skip
 
     def _closed(self, request: HttpRequest, dialog: Dialog, obj: Any, move: Move) -> HttpResponse:
         """Say why a button is not there for this person: the state moved on (409), or it is not theirs (403)."""
-        whose = whose_transition(request.user, obj.machine.label, move.name)
+        whose = whose_transition(request.user, obj.machine.label, move.name)  # type: ignore[arg-type]
         if whose is not None and not move.system and obj.status not in move.sources:
             code, status = "wrong_state", 409
             sentence = _("%(subject)s is “%(state)s”: “%(move)s” is not possible from there.")
@@ -201,10 +201,10 @@ class TransitionButtons(Dialogs, Screen):
 
     # Many records, from the list
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
+    def get_actions(self, request: HttpRequest) -> Any:  # type: ignore[override]
+        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[assignment]
         for move in self.model.machine.moves:
-            whose = whose_transition(request.user, self.model.machine.label, move.name)
+            whose = whose_transition(request.user, self.model.machine.label, move.name)  # type: ignore[arg-type]
             if move.system or whose is None or whose is Whose.SELF:
                 continue
             name = f"{ACTION}{move.name}"
@@ -222,7 +222,7 @@ class TransitionButtons(Dialogs, Screen):
         rows = self._rows(request, pks)
         if len(rows) != len(pks):
             raise Http404
-        whose = whose_transition(request.user, self.model.machine.label, move.name)
+        whose = whose_transition(request.user, self.model.machine.label, move.name)  # type: ignore[arg-type]
         if move.system or whose is None or whose is Whose.SELF:
             raise PermissionDenied
         dialog = self._bulk_dialog(request, move, rows)
@@ -325,7 +325,7 @@ def _choose(screen: TransitionButtons, request: HttpRequest, queryset: QuerySet[
     transition = request.POST["action"].removeprefix(ACTION)
     # The list with its filters, so that one comes back to where one was.
     request.GET = request.GET.copy()  # type: ignore[assignment]
-    request.GET[BACK] = request.get_full_path()
+    request.GET[BACK] = request.get_full_path()  # type: ignore[misc]
     return screen.choose_transition(request, queryset, transition)
 
 
@@ -351,13 +351,7 @@ class BulkMove:
         while pks:
             orders = [Order(pk, self.reason, self.inputs) for pk in pks]
             try:
-                in_savepoint(
-                    lambda values, agreed, orders=orders: apply_transitions(
-                        self.model, self.move.name, orders, actor=self.actor, confirmed=agreed
-                    ),
-                    {},
-                    confirmed,
-                )
+                in_savepoint(partial(self._move, orders), {}, confirmed)
                 return
             except ConfirmationNeeded:
                 raise
@@ -372,3 +366,6 @@ class BulkMove:
                 middle = len(pks) // 2
                 self._try(pks[:middle], confirmed)
                 pks = pks[middle:]
+
+    def _move(self, orders: Sequence[Order], values: dict[str, Any], confirmed: bool) -> None:
+        apply_transitions(self.model, self.move.name, orders, actor=self.actor, confirmed=confirmed)

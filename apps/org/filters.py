@@ -19,7 +19,7 @@ LEAVING_SOON_DAYS = 30
 class UnitFilter(AutocompleteSelectFilter):
     """A unit and everything below it."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         narrowed = super().queryset(request, queryset)
         if narrowed is queryset or not self.value() or narrowed.query.is_empty():
             return narrowed
@@ -35,7 +35,7 @@ class OnLeaveFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("yes", _("On leave today")), ("no", _("Not on leave today"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         if self.value() == "yes":
             return queryset.on_leave_on(today())
         if self.value() == "no":
@@ -52,7 +52,7 @@ class LeavingFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("soon", _("Within %(days)d days") % {"days": LEAVING_SOON_DAYS}), ("any", _("Last day known"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         ahead = queryset.filter(last_day__gte=today())
         if self.value() == "soon":
             return ahead.filter(last_day__lte=today() + timedelta(days=LEAVING_SOON_DAYS))
@@ -68,7 +68,7 @@ class OpenFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("yes", _("Open today")), ("no", _("Not open today"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         if self.value() == "yes":
             return queryset.open_on(today())
         if self.value() == "no":

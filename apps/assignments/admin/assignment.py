@@ -85,7 +85,7 @@ class AssignmentAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMi
         return fieldsets if obj is not None else fieldsets[:2]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        named = super().get_readonly_fields(request, obj)
+        named = list(super().get_readonly_fields(request, obj))
         if obj is None:
             return named
         # Another employee or position is another assignment.
@@ -98,7 +98,7 @@ class AssignmentAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMi
     def perform_save(self, request: HttpRequest, obj: Assignment, form: Any, change: bool) -> Assignment:
         confirmed = self.confirmed(request)
         if change:
-            return change_assignment(assignment=obj, actor=request.user, confirmed=confirmed)
+            return change_assignment(assignment=obj, actor=request.user, confirmed=confirmed)  # type: ignore[arg-type]
         return propose_assignment(
             employee=obj.employee,
             position=obj.position,
@@ -107,7 +107,7 @@ class AssignmentAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMi
             ends_on=obj.ends_on,
             expires_on=obj.expires_on,
             is_reinforcement=obj.is_reinforcement,
-            actor=request.user,
+            actor=request.user,  # type: ignore[arg-type]
             confirmed=confirmed,
         )
 

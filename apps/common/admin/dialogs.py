@@ -108,13 +108,13 @@ class Dialogs(Screen):
         safe = url_has_allowed_host_and_scheme(back, None) and back.startswith("/")
         return back if safe else otherwise
 
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return self._back_or(request, super().response_post_save_add(request, obj))
 
-    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return self._back_or(request, super().response_post_save_change(request, obj))
 
-    def _back_or(self, request: HttpRequest, otherwise: HttpResponse) -> HttpResponse:
+    def _back_or(self, request: HttpRequest, otherwise: HttpResponseRedirect) -> HttpResponseRedirect:
         """Return to the page whose link led to the form, where there was one."""
         back = self.back_from(request, "")
         return HttpResponseRedirect(back) if back else otherwise

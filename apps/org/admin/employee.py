@@ -79,13 +79,13 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         named = ["last_day", *super().get_readonly_fields(request, obj)]
-        if request.user.role != Role.ADMIN:
+        if request.user.role != Role.ADMIN:  # type: ignore[union-attr]
             # Logins are the administrator's; others would not even find the one that is there.
             named.append("user")
         return named
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        masked = not sees_sensitive(request.user)
+        masked = not sees_sensitive(request.user)  # type: ignore[arg-type]
         fieldsets = []
         for title, options in super().get_fieldsets(request, obj):
             if obj is None and title == _("Record"):
@@ -107,7 +107,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
         return MASK if obj.national_id else "–"
 
     def perform_save(self, request: HttpRequest, obj: Employee, form: Any, change: bool) -> None:
-        save_employees(employees=[obj], actor=request.user)
+        save_employees(employees=[obj], actor=request.user)  # type: ignore[arg-type]
 
     # The list
 
@@ -128,7 +128,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
 
     @display(description=gettext_lazy("assigned / pool, this week"))
     def hours_used(self, obj: Employee) -> str:
-        ledger = getattr(obj, "ledger", None)
+        ledger: Any = getattr(obj, "ledger", None)
         if (place := this_week(ledger)) is None:
             return progress(None, _("not computed yet"))
         pool, assigned = ledger.pool[place], ledger.assigned[place]
@@ -137,7 +137,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
 
     @display(description=gettext_lazy("balance, this week"))
     def balance(self, obj: Employee) -> str:
-        ledger = getattr(obj, "ledger", None)
+        ledger: Any = getattr(obj, "ledger", None)
         place = this_week(ledger)
         return hours_cell(None if place is None else ledger.pool[place] - ledger.assigned[place])
 
@@ -221,7 +221,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
 
     def assignments_tab(self, request: HttpRequest, obj: Employee) -> dict[str, Any]:
         rows = (
-            Assignment.objects.visible_to(request.user)
+            Assignment.objects.visible_to(request.user)  # type: ignore[arg-type]
             .filter(employee=obj)
             .select_related("position__org_unit", "employee")
             .order_by("-starts_on", "-id")[:LATEST]
@@ -233,7 +233,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
         }
 
     def hours_tab(self, request: HttpRequest, obj: Employee) -> dict[str, Any]:
-        ledger = getattr(obj, "ledger", None)
+        ledger: Any = getattr(obj, "ledger", None)
         mondays = [ledger.first_week + timedelta(weeks=n) for n in range(len(ledger.pool))] if ledger else []
         chosen = _chosen_week(request, mondays)
         weeks, bars = [], []
@@ -254,7 +254,7 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
             "drawing": draw(bars),
             "chosen": chosen,
             "chosen_code": week_code(chosen),
-            "lines": account_lines(obj, chosen, request.user),
+            "lines": account_lines(obj, chosen, request.user),  # type: ignore[arg-type]
         }
 
     def log_tab(self, request: HttpRequest, obj: Employee) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def _chosen_week(request: HttpRequest, mondays: Sequence[date]) -> date:
     try:
         asked = parse_week(request.GET.get("week", ""))
     except ValueError:
-        asked = None
+        asked = monday_of(today())
     if asked in mondays:
         return asked
     current = monday_of(today())

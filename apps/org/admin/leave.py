@@ -62,11 +62,11 @@ class LeaveAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # A leave of somebody else is another leave.
-        named = super().get_readonly_fields(request, obj)
+        named = list(super().get_readonly_fields(request, obj))
         return named if obj is None else ["employee", *named]
 
     def perform_save(self, request: HttpRequest, obj: Leave, form: Any, change: bool) -> None:
-        save_leaves(leaves=[obj], actor=request.user)
+        save_leaves(leaves=[obj], actor=request.user)  # type: ignore[arg-type]
 
     def lock(self, request: HttpRequest, obj: Any) -> None:
         # The employee stands before the leave in the house order.
@@ -125,7 +125,7 @@ class LeaveAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
 
         def deed(values: dict[str, Any], confirmed: bool) -> str:
             said = _("The leave of %(who)s is cancelled.") % {"who": employee}
-            cancel_leave(leave=obj, actor=request.user, reason=values["reason"])
+            cancel_leave(leave=obj, actor=request.user, reason=values["reason"])  # type: ignore[arg-type]
             return said
 
         return self.run_dialog(request, dialog, deed)

@@ -70,7 +70,7 @@ class PositionForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        levels = {Level.REQUIRED: [], Level.PREFERRED: []}
+        levels: dict[str, list[int]] = {Level.REQUIRED: [], Level.PREFERRED: []}
         if self.instance.pk is not None:
             for tag, level in self.instance.tags.values_list("tag", "level"):
                 levels[level].append(tag)
@@ -111,11 +111,11 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
     )  # fmt: skip
 
     def perform_save(self, request: HttpRequest, obj: Position, form: Any, change: bool) -> None:
-        save_positions(positions=[obj], actor=request.user)
+        save_positions(positions=[obj], actor=request.user)  # type: ignore[arg-type]
         if {"required_tags", "preferred_tags"} & set(form.changed_data):
             wanted = {tag.pk: Level.PREFERRED for tag in form.cleaned_data["preferred_tags"]}
             wanted |= {tag.pk: Level.REQUIRED for tag in form.cleaned_data["required_tags"]}
-            set_position_tags(wanted={obj.pk: wanted}, actor=request.user)
+            set_position_tags(wanted={obj.pk: wanted}, actor=request.user)  # type: ignore[arg-type]
 
     # What a person who may only look sees in place of the two fields.
 
@@ -146,7 +146,7 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
 
     @display(description=gettext_lazy("coverage, this week"))
     def covered(self, obj: Position) -> str:
-        figures = getattr(obj, "coverage", None)
+        figures: Any = getattr(obj, "coverage", None)
         if (place := this_week(figures)) is None:
             return progress(None, _("not computed yet"))
         required, assigned = figures.required[place], figures.assigned[place]
@@ -156,7 +156,7 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: Position) -> str:
-        figures = getattr(obj, "coverage", None)
+        figures: Any = getattr(obj, "coverage", None)
         place = this_week(figures)
         return "–" if place is None else standing(figures, place)
 
@@ -164,7 +164,7 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
 
     def record_facts(self, request: HttpRequest, obj: Position) -> list[Any]:
         facts = [str(obj.org_unit)]
-        figures = getattr(obj, "coverage", None)
+        figures: Any = getattr(obj, "coverage", None)
         if (place := this_week(figures)) is not None:
             facts.insert(0, standing(figures, place))
         if obj.closes_on:
@@ -172,7 +172,7 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
         return facts
 
     def coverage_tab(self, request: HttpRequest, obj: Position) -> dict[str, Any]:
-        figures = getattr(obj, "coverage", None)
+        figures: Any = getattr(obj, "coverage", None)
         weeks, bars = [], []
         for place in range(len(figures.required) if figures else 0):
             monday = figures.first_week + timedelta(weeks=place)
@@ -200,7 +200,7 @@ class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
 
     def assignments_tab(self, request: HttpRequest, obj: Position) -> dict[str, Any]:
         rows = (
-            Assignment.objects.visible_to(request.user)
+            Assignment.objects.visible_to(request.user)  # type: ignore[arg-type]
             .filter(position=obj)
             .select_related("employee", "position")
             .order_by("-starts_on", "-id")[:LATEST]

@@ -48,7 +48,7 @@ class ExpiryFilter(DropdownFilter):
             ("later", _("To come")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         value, day = self.value(), today()
         if value == "now":
             return queryset.in_force_on(day)
@@ -78,11 +78,11 @@ class EmployeeTagAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # Another holder or another tag is another record.
-        named = super().get_readonly_fields(request, obj)
+        named = list(super().get_readonly_fields(request, obj))
         return named if obj is None else ["employee", "tag", *named]
 
     def perform_save(self, request: HttpRequest, obj: EmployeeTag, form: Any, change: bool) -> None:
-        save_employee_tags(employee_tags=[obj], actor=request.user)
+        save_employee_tags(employee_tags=[obj], actor=request.user)  # type: ignore[arg-type]
 
     def lock(self, request: HttpRequest, obj: Any) -> None:
         # The employee stands before the tag in the house order.
@@ -172,7 +172,7 @@ class EmployeeTagAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
                 )
             held = EmployeeTag.objects.get(pk=obj.pk)
             held.valid_until = values["valid_until"]
-            save_employee_tags(employee_tags=[held], actor=request.user, reason=values["reason"])
+            save_employee_tags(employee_tags=[held], actor=request.user, reason=values["reason"])  # type: ignore[arg-type]
             return _("“%(tag)s” of %(who)s ends on %(day)s.") % {
                 "tag": obj.tag.name, "who": obj.employee, "day": short_day(held.valid_until),
             }  # fmt: skip
@@ -197,7 +197,7 @@ class EmployeeTagAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
 
         def deed(values: dict[str, Any], confirmed: bool) -> str:
             said = _("“%(tag)s” of %(who)s is revoked.") % {"tag": obj.tag.name, "who": obj.employee}
-            revoke_tag(employee_tag=obj, actor=request.user, reason=values["reason"])
+            revoke_tag(employee_tag=obj, actor=request.user, reason=values["reason"])  # type: ignore[arg-type]
             return said
 
         return self.run_dialog(request, dialog, deed)

@@ -50,6 +50,7 @@ class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
         return rows.annotate(number_of_holders=Subquery(holding.values("number")))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        rows: Any
         rows, distinct = super().get_search_results(request, queryset, search_term)
         view = getattr(request.resolver_match, "func", None)
         if getattr(view, "__name__", "") == "autocomplete_view" or isinstance(view, AutocompleteJsonView):
@@ -57,7 +58,7 @@ class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
         return rows, distinct
 
     def perform_save(self, request: HttpRequest, obj: TagCatalog, form: Any, change: bool) -> None:
-        save_catalogue(tags=[obj], actor=request.user)
+        save_catalogue(tags=[obj], actor=request.user)  # type: ignore[arg-type]
 
     def record_facts(self, request: HttpRequest, obj: TagCatalog) -> list[Any]:
         return [type_badge(obj.type), *([] if obj.is_active else [badge(_("not offered"), "grey", "visibility_off")])]
@@ -84,5 +85,5 @@ class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
         return _("%(days)s days") % {"days": " / ".join(days)} if days else "–"
 
     @display(description=gettext_lazy("holders today"))
-    def holders_now(self, obj: TagCatalog) -> int:
+    def holders_now(self, obj: Any) -> int:
         return obj.number_of_holders or 0
