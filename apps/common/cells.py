@@ -175,7 +175,8 @@ class Text(SheetWidget):
             raise CellError(
                 "excel_number",
                 _(
-                    "The spreadsheet keeps only 15 digits of a number. Format the column as text and type all its digits."
+                    "The spreadsheet keeps only 15 digits of a number. "
+                    "Format the column as text and type all its digits."
                 ),
             )
         return str(int(value)) if float(value).is_integer() else repr(value)

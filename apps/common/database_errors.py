@@ -45,6 +45,10 @@ def _named_constraint(name: str) -> Reason | None:
         for constraint in model._meta.constraints:
             if constraint.name == name:
                 return Reason(_sentence(constraint, model), code=name, field=_only_field(constraint), fixable=10)
+        # What a model's triggers raise has a name, a field and a sentence too.
+        field, sentence = getattr(model, "raised_constraints", {}).get(name, ("", ""))
+        if sentence:
+            return Reason(str(sentence), code=name, field=field, fixable=10)
     return None
 
 

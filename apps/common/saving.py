@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from .database_errors import explain_database_error
 from .errors import Reason, Refusal
 
 if TYPE_CHECKING:
@@ -20,44 +21,15 @@ BATCH = 2_000
 
 
 @contextmanager
-def in_words(*tables: type[models.Model]) -> Iterator[None]:
-    """Turn a broken database constraint of these models into a Refusal with the constraint's own sentence."""
+def in_words() -> Iterator[None]:
+    """Turn a broken database constraint into a Refusal with the constraint's own sentence."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        if (refusal := refusal_of(error, tables)) is None:
+        if (reason := explain_database_error(error)) is None:
             raise
-        raise refusal from error
-
-
-def refusal_of(error: IntegrityError, tables: Sequence[type[models.Model]]) -> Refusal | None:
-    """Return what a broken constraint means for people; None for one that says nothing about these models."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    name = getattr(diagnosis, "constraint_name", None) or ""
-    for model in tables:
-        for constraint in model._meta.constraints:
-            if constraint.name == name:
-                return Refusal(Reason(str(constraint.get_violation_error_message()), code=name, fixable=10))
-        if name.startswith(model._meta.db_table):
-            for field in model._meta.concrete_fields:
-                if field.unique and not field.primary_key and f"_{field.column}_" in name:
-                    return Refusal(
-                        Reason(
-                            _("There is already a %(noun)s with this %(field)s.")
-                            % {"noun": model._meta.verbose_name, "field": field.verbose_name},
-                            code="taken",
-                            field=field.name,
-                            fixable=5,
-                        )
-                    )
-            if getattr(diagnosis, "sqlstate", "") == "23503":
-                return Refusal(Reason(_("The record is still in use by others."), code="in_use"))
-    if name == "org_unit_no_cycle":
-        return Refusal(
-            Reason(_("A unit cannot be part of itself or of a unit below it."), code=name, field="parent", fixable=10)
-        )
-    return None
+        raise Refusal(reason) from error
 
 
 @contextmanager
@@ -95,7 +67,7 @@ def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> 
         _check_values(model, row)
     new = [row for row in rows if row.pk is None]
     old = [row for row in rows if row.pk is not None]
-    with in_words(model):
+    with in_words():
         if old:
             moment = timezone.now()
             for row in old:

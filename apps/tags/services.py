@@ -77,7 +77,7 @@ def set_position_tags(
 ) -> dict[str, int]:
     """Make positions (by id) ask for exactly these tags (id → REQUIRED or PREFERRED), by difference."""
     positions = [Position(pk=pk) for pk in wanted]
-    with acting(actor, reason), in_words(PositionTag):
+    with acting(actor, reason), in_words():
         refuse_outside(Position, positions, actor)
         stored = {(row.position_id, row.tag_id): row for row in PositionTag.objects.filter(position__in=wanted)}
         goal = {(position, tag): level for position, tags in wanted.items() for tag, level in tags.items()}

@@ -53,7 +53,14 @@ def test_a_broken_constraint_comes_back_in_its_own_words(clinic: Clinic) -> None
 def test_a_taken_code_is_said_of_its_field(clinic: Clinic) -> None:
     with pytest.raises(Refusal) as refused:
         save_rows(OrgUnit, [OrgUnit(code="H1", name="Twice")])
-    assert (refused.value.reasons[0].code, refused.value.reasons[0].field) == ("taken", "code")
+    assert (refused.value.reasons[0].code, refused.value.reasons[0].field) == ("unique", "code")
+
+
+def test_a_cycle_is_said_of_the_parent(clinic: Clinic) -> None:
+    clinic.root.parent = clinic.h1
+    with pytest.raises(Refusal) as refused:
+        save_rows(OrgUnit, [clinic.root])
+    assert (refused.value.reasons[0].code, refused.value.reasons[0].field) == ("org_unit_no_cycle", "parent")
 
 
 def test_thousands_take_a_handful_of_statements(clinic: Clinic, django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]

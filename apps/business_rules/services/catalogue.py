@@ -45,7 +45,7 @@ def save_override(*, override: RuleOverride, actor: User | None, reason: str = "
 
 def remove_override(*, override: RuleOverride, actor: User | None, reason: str = "") -> None:
     """Let a rule hold in a unit as it does above it."""
-    with acting(actor, reason), in_words(RuleOverride):
+    with acting(actor, reason), in_words():
         refuse_outside(RuleOverride, [override], actor)
         override.delete()
 

@@ -123,7 +123,8 @@ class Conflict(Refusal):
         made = []
         for rows, before in self.changed:
             if (history := history_of(rows.model)) is not None:
-                later = history.filter(**{rows.key: self.current.pk}, history_id__gt=int(before) if before.isdigit() else 0)
+                newest = int(before) if before.isdigit() else 0
+                later = history.filter(**{rows.key: self.current.pk}, history_id__gt=newest)
                 made += later.select_related("history_user").order_by("-history_date")[:1]
         last = max(made, key=lambda row: row.history_date, default=None)
         when = last.history_date if last else getattr(self.current, "updated_at", timezone.now())

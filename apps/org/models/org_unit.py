@@ -43,6 +43,10 @@ class OrgUnit(Recorded):
     )
     path = ArrayField(models.BigIntegerField(), default=list, editable=False)
 
+    raised_constraints = {
+        "org_unit_no_cycle": ("parent", _("A unit cannot be part of itself or of a unit below it.")),
+    }
+
     history = records(excluded_fields=("path",))
     objects = OrgUnitQuerySet.as_manager()
 

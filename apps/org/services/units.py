@@ -34,7 +34,7 @@ def move_unit(*, unit: OrgUnit, parent: OrgUnit | None, actor: User | None, reas
 
 def remove_unit(*, unit: OrgUnit, actor: User | None, reason: str = "") -> None:
     """Delete a unit that nothing hangs on."""
-    with acting(actor, reason), in_words(OrgUnit):
+    with acting(actor, reason), in_words():
         refuse_outside(OrgUnit, [unit], actor)
         unit.delete()
 
