@@ -120,9 +120,7 @@ def test_the_account_comes_out_to_the_hundredth(
     answer = run("ledger", number, "--json")
     assert answer["employee_number"] == number
     assert len(answer["weeks"]) == 13
-    assert [
-        (week["pool_hours"], week["assigned_hours"], week["balance_hours"]) for week in answer["weeks"][:2]
-    ] == sums
+    assert [(week["pool_hours"], week["assigned_hours"], week["balance_hours"]) for week in answer["weeks"][:2]] == sums
 
 
 def test_every_line_of_the_account_names_its_record_and_its_days(clinic: dict[str, Any]) -> None:
