@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 from import_export.widgets import Widget
 
 MASK = "•••"
@@ -105,7 +105,7 @@ def as_shown(value: Any) -> str:
 class SheetWidget(Widget):
     """A type of column. `clean` reads a cell (None = empty), `render` writes it, `typed` gives XLSX its own types."""
 
-    name = "text"
+    name = gettext_lazy("text")
     empty: Any = None
 
     def clean(self, value: Any, row: Any = None, *, reading: Reading | None = None, **kwargs: Any) -> Any:
@@ -195,7 +195,7 @@ def _misread(text: str) -> str | None:
 class NationalId(Text):
     """A document number: DNI or CUIL (with its check digit), or a foreign one of letters and digits."""
 
-    name = "text"
+    name = gettext_lazy("text")
 
     def read(self, value: Any, reading: Reading) -> str:
         text = super().read(value, reading)
@@ -219,7 +219,7 @@ def is_cuil(digits: str) -> bool:
 class Day(SheetWidget):
     """A date: ISO, or in the order picked for the file."""
 
-    name = "date"
+    name = gettext_lazy("date")
 
     def read(self, value: Any, reading: Reading) -> date:
         if isinstance(value, datetime):
@@ -268,7 +268,7 @@ class Day(SheetWidget):
 class Number(SheetWidget):
     """A decimal number of up to `places` decimals, in the sign picked for the file; no thousands separators."""
 
-    name = "number"
+    name = gettext_lazy("number")
 
     def __init__(self, places: int = 2):
         super().__init__()
@@ -329,7 +329,7 @@ class Number(SheetWidget):
 class Whole(Number):
     """A whole number from 0."""
 
-    name = "whole number"
+    name = gettext_lazy("whole number")
 
     def __init__(self) -> None:
         super().__init__(places=0)
@@ -347,7 +347,7 @@ class Whole(Number):
 class YesNo(SheetWidget):
     """Yes or no."""
 
-    name = "yes/no"
+    name = gettext_lazy("yes/no")
 
     def read(self, value: Any, reading: Reading) -> bool:
         if isinstance(value, bool):
@@ -369,7 +369,7 @@ class YesNo(SheetWidget):
 class Choice(SheetWidget):
     """One of a few words; its label in any of the product's languages is understood too."""
 
-    name = "choice"
+    name = gettext_lazy("choice")
 
     def __init__(self, choices: Iterable[tuple[str, Any]]):
         super().__init__()
@@ -396,7 +396,7 @@ class Choice(SheetWidget):
 class Codes(SheetWidget):
     """Several codes in one cell, separated by |."""
 
-    name = "codes separated by |"
+    name = gettext_lazy("codes separated by |")
     empty = ()
 
     def read(self, value: Any, reading: Reading) -> tuple[str, ...]:

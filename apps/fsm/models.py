@@ -38,7 +38,11 @@ class TransitionLog(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.transition}: {self.from_status} → {self.to_status}"
+        machine = type(self)._meta.get_field("subject").related_model.machine
+        move = machine.by_name.get(self.transition)
+        names = dict(machine.states.choices)
+        label = move.label if move else self.transition
+        return f"{label}: {names.get(self.from_status, '')} → {names.get(self.to_status, '')}"
 
 
 class EmployeeTransitionLog(TransitionLog):

@@ -77,7 +77,7 @@ def _type_of(column: Column) -> str:
     choices = getattr(column.widget, "choices", None)
     if choices:
         return ", ".join(value for value, _label in choices)
-    return column.widget.name
+    return str(column.widget.name)
 
 
 def _remarks(resource: type[SheetResource], column: Column) -> str:
