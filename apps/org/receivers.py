@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
@@ -31,7 +31,7 @@ def _running(deed: Deed) -> dict[int, Leave]:
 
 @receiver(transition_opening, sender=Employee, dispatch_uid="org.look_at_leaves")
 def look_at_leaves(sender: type[Employee], deed: Deed, **kwargs: Any) -> None:
-    """Refuse a leave without a kind or with an impossible end, and a rehire that would rewrite the past."""
+    """Refuse a leave without a kind or with an impossible end, and what would rewrite an earlier employment."""
     if deed.move.name == "start_leave":
         running = deed.notes["running"] = _running(deed)
         for employee in deed.subjects:
@@ -80,30 +80,38 @@ def look_at_leaves(sender: type[Employee], deed: Deed, **kwargs: Any) -> None:
                         fixable=5,
                     ),
                 )
-    elif deed.move.name == "rehire":
-        _look_at_rehires(deed)
+    elif deed.move.name in REACHES_BACK:
+        _look_at_earlier_employments(deed)
 
 
-def _look_at_rehires(deed: Deed) -> None:
-    last = {
-        period.employee_id: period
-        for period in EmployeeStatusPeriod.objects.filter(
-            employee__in=deed.subjects, status=EmployeeStatus.TERMINATED
-        ).order_by("from_day")
-    }
-    for employee in deed.subjects:
-        period = last.get(employee.pk)
-        if period is not None and deed.inputs(employee)["hired_on"] <= period.from_day:
+# What counts from a day that may lie before today, and where that day comes from.
+REACHES_BACK = {
+    "rehire": lambda deed, employee: deed.inputs(employee)["hired_on"],
+    "activate": lambda deed, employee: employee.hired_on,
+    "terminate": lambda deed, employee: deed.inputs(employee)["last_day"],
+}
+
+
+def _look_at_earlier_employments(deed: Deed) -> None:
+    for employee, day in _earlier_ends(deed).items():
+        if REACHES_BACK[deed.move.name](deed, employee) <= day:
             deed.refuse(
                 employee,
                 Reason(
                     _("%(who)s counts as terminated from %(day)s: the new day of hiring must be after that.")
-                    % {"who": employee, "day": period.from_day},
+                    % {"who": employee, "day": day},
                     code="hired_too_early",
                     field="hired_on",
                     fixable=5,
                 ),
             )
+
+
+def _earlier_ends(deed: Deed) -> dict[Employee, date]:
+    """Return the day from which each employee with an earlier employment last counted as terminated."""
+    ended = EmployeeStatusPeriod.objects.filter(employee__in=deed.subjects, status=EmployeeStatus.TERMINATED)
+    days = dict(ended.order_by().values_list("employee").annotate(day=Max("from_day")))
+    return {employee: days[employee.pk] for employee in deed.subjects if employee.pk in days}
 
 
 @receiver(transition_done, sender=Employee, dispatch_uid="org.keep_leaves_in_step")
