@@ -29,7 +29,8 @@ LIVE = (S.PROPOSED, S.ACTIVE)
 
 
 def close_by_today(assignment: Any, inputs: Mapping[str, Any], today: date) -> Reason | None:
-    if inputs["ends_on"] > today:
+    """Neither does an ending reach past the assignment's own: the days between would be hours no rule looked at."""
+    if inputs["ends_on"] > min(today, assignment.ends_on or today):
         return Reason(
             _now("%(what)s can be closed on a day up to today; for a later end, change its last day instead.")
             % {"what": assignment},

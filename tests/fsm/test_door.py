@@ -274,3 +274,13 @@ def test_every_move_of_the_tables_is_a_transition_and_the_other_way_round() -> N
         }
         assert coded == written
         assert {name for label, name in TRANSITIONS if label == model.machine.label} == set(model.machine.by_name)
+
+
+@pytest.mark.django_db
+def test_closing_never_reaches_past_the_assignments_own_end() -> None:
+    assignment = AssignmentFactory(accepted=True, ends_on=TODAY - timedelta(days=30))
+    with pytest.raises(Refusal) as refusal:
+        apply_transition(assignment, "close", actor=None, reason="over", ends_on=TODAY)
+    assert refusal.value.reasons[0].code == "ends_in_future"
+    closed = apply_transition(assignment, "close", actor=None, reason="over", ends_on=assignment.ends_on)
+    assert (closed.status, closed.ends_on) == ("CLOSED", TODAY - timedelta(days=30))
