@@ -99,6 +99,16 @@ def test_the_severity_of_the_unit_decides_who_may(clinic: Clinic, found: dict[st
     assert found[CAP].state == "WAIVED"
 
 
+def test_a_severity_raised_since_the_last_sweep_decides_who_may(
+    clinic: Clinic, found: dict[str, RuleViolation]
+) -> None:
+    BusinessRule.objects.filter(pk=found[POOL].rule_id).update(severity="BLOCKING")
+    waive = lambda actor: waive_violation(violation=found[POOL], actor=actor, reason="agreed", expires_on=SOON)  # noqa: E731
+    assert refused(lambda: waive(clinic.supervisor)) == "forbidden"
+    assert not Waiver.objects.exists()
+    waive(clinic.manager)
+
+
 @pytest.mark.parametrize(
     ("reason", "expires_on", "code"),
     [("", SOON, "needed"), ("  ", SOON, "needed"), ("agreed", TODAY - timedelta(days=1), "expires_in_past")],

@@ -42,16 +42,21 @@ def acknowledge_violation(*, violation: RuleViolation, actor: User, reason: str 
 
 
 def waive_violation(*, violation: RuleViolation, actor: User, reason: str, expires_on: date) -> Waiver:
-    """Let a violation stand until a day, included; who may depends on its severity. It reopens by itself."""
+    """Let a violation stand until a day, included; it reopens by itself.
+
+    Who may follows the severity the rule has now: the gate lets pass what a waiver covers at once, and the severity
+    on the violation is as old as the last sweep.
+    """
+    from .evaluation import setting_for
+
     with acting(actor, reason):
         row = _locked(violation, actor)
         if row.state == ViolationState.RESOLVED:
             raise Refusal(
                 Reason(_("%(what)s is resolved: there is nothing to waive.") % {"what": row}, code="wrong_state")
             )
-        waiver = _grant(
-            row.rule, row.subject_kind, row.subject_id, row.subject_code, row.severity, actor, reason, expires_on
-        )
+        code, severity = setting_for(row.rule, row.subject_kind, row.subject_id)
+        waiver = _grant(row.rule, row.subject_kind, row.subject_id, code, severity, actor, reason, expires_on)
         _move(row, ViolationState.WAIVED)
     return waiver
 
