@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.text import capfirst
@@ -104,6 +105,10 @@ class SheetExportMixin(Screen):
         resource = kind()
         try:
             rows = rows_for(resource, _person(request), self._filtered(request))
+        except IncorrectLookupParameters:
+            # The list says so itself.
+            address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
         except Refusal as refusal:
             raise PermissionDenied from refusal
         count = rows.order_by().count()

@@ -216,3 +216,11 @@ def test_a_spanish_export_comes_back(manager: Any, house: Any) -> None:
     job = post(manager, content)
     job.refresh_from_db()
     assert (job.created, job.updated, job.unchanged, job.refused) == (0, 0, 1, 0), job.errors
+
+
+def test_an_export_of_a_filter_that_means_nothing_goes_back_to_the_list(manager: Any) -> None:
+    answer = manager.get(reverse("admin:assignments_assignment_export") + "?is_reinforcement__exact=perhaps")
+    assert answer.status_code == 302
+    page = manager.get(answer.headers["Location"], follow=True)
+    assert page.redirect_chain[-1][0].endswith("?e=1")
+    assert page.status_code == 200
