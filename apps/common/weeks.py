@@ -14,7 +14,7 @@ WEEK = re.compile(r"(\d{4})-W(\d{2})")
 def week_code(monday: date) -> str:
     """Return "2026-W48" for the week that begins on this Monday."""
     year, week, _day = monday.isocalendar()
-    return f"{year}-W{week:02d}"
+    return f"{year:04d}-W{week:02d}"
 
 
 def parse_week(code: str) -> date:
@@ -22,9 +22,13 @@ def parse_week(code: str) -> date:
     match = WEEK.fullmatch(code.strip())
     if match:
         try:
-            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
-        except ValueError:
+            monday = date.fromisocalendar(int(match[1]), int(match[2]), 1)
+            # The calendar ends within the last week of the year 9999: it has no Sunday.
+            monday + timedelta(days=6)
+        except (ValueError, OverflowError):
             pass
+        else:
+            return monday
     raise ValueError(_("“%(code)s” is not a week: write it like 2026-W48.") % {"code": code})
 
 
