@@ -1,5 +1,7 @@
 """What the door writes: the log of transitions and the status on any day."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
@@ -37,8 +39,13 @@ class TransitionLog(models.Model):
     class Meta:
         abstract = True
 
+    @classmethod
+    def subject_model(cls) -> Any:
+        """Return the model whose transitions this log keeps; every concrete log has a `subject`."""
+        return cls._meta.get_field("subject").related_model  # type: ignore[misc]
+
     def __str__(self) -> str:
-        machine = type(self)._meta.get_field("subject").related_model.machine
+        machine = self.subject_model().machine
         move = machine.by_name.get(self.transition)
         names = dict(machine.states.choices)
         label = move.label if move else self.transition
