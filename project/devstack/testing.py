@@ -92,9 +92,14 @@ def _status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
+# The whole suite on all cores, each worker with a database of its own; a run of some tests is pytest's plain one.
+WHOLE = ["-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"]
+
+
 def test(home: Home, arguments: list[str], values: dict[str, str]) -> int:
-    """Run pytest on servers of this run alone."""
+    """Run pytest on servers of this run alone: everything without arguments, else what they say."""
     console = Console(sys.stderr)
+    arguments = arguments or WHOLE
     with _servers(home, "test", values, console, hasty=True) as urls:
         return in_foreground(
             [sys.executable, "-m", "pytest", *arguments],

@@ -4,7 +4,7 @@ from datetime import date
 
 from . import environment as env
 from .base import *
-from .base import BASE_DIR, STORAGES
+from .base import BASE_DIR, CELERY_BROKER_TRANSPORT_OPTIONS, STORAGES
 
 DEBUG = False
 COVERIS_DEMO = True
@@ -16,7 +16,8 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = BASE_DIR / ".local" / "test-static"
 AXES_ENABLED = False
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60, "socket_timeout": 5, "socket_connect_timeout": 1}
+# As everywhere but for the wait: what the tests kill must heal by the same settings as an installation.
+CELERY_BROKER_TRANSPORT_OPTIONS = CELERY_BROKER_TRANSPORT_OPTIONS | {"visibility_timeout": 60}
 
 if _day := env.text("COVERIS_TODAY", ""):
     COVERIS_TODAY = date.fromisoformat(_day)
