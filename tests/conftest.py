@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.test import Client
 
 from apps.users.enums import Role
+from apps.users.groups import sync_groups
+from apps.users.models import User
 from tests import factories
 
 # A Wednesday: weeks start two days before it and people come and go in the middle of them.
@@ -25,6 +30,20 @@ def a_fixed_day(settings: Any) -> date:
 def clinic(db: Any) -> factories.Clinic:
     """A small clinic: two services under one root, people in each, one login a role."""
     return factories.Clinic()
+
+
+@pytest.fixture
+def as_user(db: Any) -> Callable[[Any], Client]:
+    """Return what opens the site as somebody, in English, with the permission table in the groups."""
+    sync_groups()
+
+    def signed_in(user: Any) -> Client:
+        client = Client()
+        client.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "en"
+        client.force_login(User.objects.get(pk=user.pk), backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return signed_in
 
 
 @pytest.fixture

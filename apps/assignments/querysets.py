@@ -25,8 +25,7 @@ class AssignmentQuerySet(models.QuerySet[Any]):
         pks = list(pks)
         employee = apps.get_model("org", "Employee")
         owners = list(self.model._base_manager.filter(pk__in=pks).values_list("employee_id", flat=True).distinct())
-        # Evaluated for its locks alone.
-        len(employee.objects.locked(owners).values_list("pk"))
+        employee.objects.lock(owners)
         return (
             self.select_for_update(of=("self",), no_key=True)
             .filter(pk__in=pks)

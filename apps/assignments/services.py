@@ -69,7 +69,7 @@ def save_assignments(
     change adds: RulesRefused for what blocks, WarningsToConfirm for warnings without `confirmed`.
     """
     with acting(actor, reason):
-        len(Employee.objects.locked({row.employee_id for row in assignments}).values_list("pk"))
+        Employee.objects.lock({row.employee_id for row in assignments})
         _refuse_closed(assignments)
         _refuse_unseen_employees(assignments, actor)
         new = {id(row) for row in assignments if row.pk is None}

@@ -1,6 +1,6 @@
 """Bases every table shares; no table of its own."""
 
-from django.contrib.postgres.fields import RangeBoundary
+from django.contrib.postgres.fields import ArrayField, RangeBoundary
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +14,11 @@ class Recorded(models.Model):
 
     class Meta:
         abstract = True
+
+
+def week_figures() -> ArrayField:
+    """Return an array with one integer a week, in hour-days (apps.common.hours)."""
+    return ArrayField(models.BigIntegerField(), default=list)
 
 
 class DateRange(models.Func):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -62,9 +62,10 @@ def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> 
     Field values are checked first and come back as a Refusal that names the field; `leave` are fields that are never
     written here (a protected status).
     """
-    leave = [*leave, *(field.name for field in model._meta.concrete_fields if getattr(field, "protected", False))]
+    left = {*leave, *kept_by_others(model), "created_at"}
+    unchecked = kept_by_others(model) | {field.name for field in model._meta.concrete_fields if field.is_relation}
     for row in rows:
-        _check_values(model, row)
+        _check_values(row, unchecked)
     new = [row for row in rows if row.pk is None]
     old = [row for row in rows if row.pk is not None]
     with in_words():
@@ -73,12 +74,7 @@ def save_rows(model: Any, rows: Sequence[Any], *, leave: Sequence[str] = ()) -> 
             for row in old:
                 row.updated_at = moment
             written = [
-                field.name
-                for field in model._meta.concrete_fields
-                if not field.primary_key
-                and field.name not in leave
-                and field.name != "created_at"
-                and not is_path(field)
+                field.name for field in model._meta.concrete_fields if not field.primary_key and field.name not in left
             ]
             update_rows(model, old, written)
         # After the others: what is new may begin where a changed row now ends.
@@ -119,19 +115,15 @@ def _cast(field: Any) -> str:
     return str(field.cast_db_type(connection)).split("(")[0]
 
 
-def is_path(field: models.Field) -> bool:
-    """Say whether triggers alone keep the field."""
-    return field.name == "path"
+def kept_by_others(model: Any) -> set[str]:
+    """Return the fields no service writes: a protected status is the door's, some are the model's own triggers'."""
+    protected = {field.name for field in model._meta.concrete_fields if getattr(field, "protected", False)}
+    return protected | set(getattr(model, "kept_by_triggers", ()))
 
 
-def _check_values(model: Any, row: Any) -> None:
-    exclude = {
-        field.name
-        for field in model._meta.concrete_fields
-        if field.is_relation or getattr(field, "protected", False) or is_path(field)
-    }
+def _check_values(row: Any, unchecked: set[str]) -> None:
     try:
-        row.clean_fields(exclude=exclude)
+        row.clean_fields(exclude=unchecked)
         row.clean()
     except ValidationError as error:
         raise Refusal(

@@ -18,50 +18,18 @@ from apps.org.querysets import scope_of, sees_the_house
 
 from .coverage import FIGURES, UNIT_FIGURES, state_of
 from .enums import CoverageState
+from .overview import Figures, element
 
 
-@dataclass(frozen=True)
-class UnitLine:
-    """A unit's sums over its own positions and everything below, in hour-days; positions counted by state."""
+@dataclass(frozen=True, kw_only=True)
+class UnitLine(Figures):
+    """A unit's figures over its own positions and everything below."""
 
     id: int
     code: str
     name: str
     parent_code: str | None
     depth: int
-    required: int
-    assigned: int
-    reinforcement: int
-    proposed: int
-    unqualified: int
-    filled: int
-    deficit: int
-    surplus: int
-    vacant: int
-    partial: int
-    covered: int
-    over_covered: int
-    no_demand: int
-
-    @property
-    def coverage_percent(self) -> Decimal | None:
-        """Return filled ÷ required, total over total; None without demand."""
-        return to_percent(self.filled, self.required)
-
-    @property
-    def raw_percent(self) -> Decimal | None:
-        """Return assigned ÷ required, in which surplus hides deficit; None without demand."""
-        return to_percent(self.assigned, self.required)
-
-    @property
-    def net_zero(self) -> bool:
-        """Say whether gap and surplus hide each other."""
-        return self.deficit > 0 and self.assigned >= self.required
-
-    @property
-    def is_green(self) -> bool:
-        """Say whether every position with demand is covered or over, by people who are qualified."""
-        return self.required > 0 and not (self.vacant or self.partial or self.unqualified)
 
     def hours(self, name: str) -> Decimal:
         return to_hours(getattr(self, name))
@@ -108,8 +76,7 @@ class NoFigures(Exception):
     """No figures are kept for that week: it is beyond the horizon, or was over before the first computation."""
 
 
-# A stored array's element for a week; NULL, so no row, outside of the stored weeks.
-STORED = "(%(week)s::date - c.first_week) / 7 + 1"
+STORED = element("%(week)s::date")
 
 
 def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board:
@@ -186,6 +153,9 @@ CLOSED_POSITIONS = f"""
     WHERE c.week = %(week)s AND {_inside("c.path")} ORDER BY p.code"""
 
 
+IDENTITY = ("id", "code", "name", "parent_code", "depth")
+
+
 def _units(sql: str, params: dict[str, Any]) -> list[UnitLine]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -193,7 +163,8 @@ def _units(sql: str, params: dict[str, Any]) -> list[UnitLine]:
     codes = {row[1]: row[2] for row in rows}
     # Each unit right below the one it is part of, sisters by their codes.
     rows.sort(key=lambda row: [codes.get(unit, "") for unit in row[0]])
-    return [UnitLine(*row[1:6], *map(int, row[6:])) for row in rows]
+    columns = (*IDENTITY, *UNIT_FIGURES)
+    return [UnitLine(**dict(zip(columns, (*row[1:6], *map(int, row[6:])), strict=True))) for row in rows]
 
 
 def _positions(sql: str, params: dict[str, Any]) -> list[PositionLine]:

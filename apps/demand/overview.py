@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from django.db import connection
 
 from apps.common.hours import to_hours, to_percent
+
+from .coverage import UNIT_FIGURES
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Figures:
     no_demand: int = 0
 
     def __add__(self, other: Figures) -> Figures:
-        return Figures(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+        return Figures(**{name: getattr(self, name) + getattr(other, name) for name in UNIT_FIGURES})
 
     @property
     def coverage_percent(self) -> Decimal | None:
@@ -76,9 +78,6 @@ class Figures:
     surplus_hours = property(lambda self: to_hours(self.surplus))
 
 
-COLUMNS = tuple(field.name for field in fields(Figures))
-
-
 @dataclass(frozen=True)
 class UnitFigures:
     """A unit with the figures of its own positions in one week."""
@@ -89,13 +88,13 @@ class UnitFigures:
     figures: Figures
 
 
-# The element of a stored array that belongs to a week; NULL, so no figure, outside of the stored weeks.
-def _element(week: str) -> str:
+def element(week: str) -> str:
+    """Return SQL of a stored array's index for a week (SQL of a date); outside of the stored weeks it finds NULL."""
     return f"({week} - c.first_week) / 7 + 1"
 
 
 def _sums(index: str) -> str:
-    return ", ".join(f"COALESCE(SUM(c.{name}[{index}]), 0)" for name in COLUMNS)
+    return ", ".join(f"COALESCE(SUM(c.{name}[{index}]), 0)" for name in UNIT_FIGURES)
 
 
 def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
@@ -103,7 +102,7 @@ def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT w.week, {_sums(_element("w.week"))}
+            SELECT w.week, {_sums(element("w.week"))}
             FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
             CROSS JOIN unnest(%(weeks)s::date[]) AS w (week)
             WHERE %(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]
@@ -123,7 +122,7 @@ def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT above.id, {_sums(_element("%(week)s::date"))}
+            SELECT above.id, {_sums(element("%(week)s::date"))}
             FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
             CROSS JOIN LATERAL unnest(u.path) AS above (id)
             WHERE u.path && %(ids)s::bigint[] AND above.id = ANY(%(ids)s::bigint[])
@@ -136,7 +135,7 @@ def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
 
 def count_net_zero(*, root: int | None, week: date) -> int:
     """Return how many units under the root, it included, hide a gap behind a surplus in a week."""
-    index = _element("%(week)s::date")
+    index = element("%(week)s::date")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -156,8 +155,8 @@ def count_net_zero(*, root: int | None, week: date) -> int:
 
 def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures]:
     """Return the units whose own positions miss most hours in a week, the worst first."""
-    index = _element("%(week)s::date")
-    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in COLUMNS)
+    index = element("%(week)s::date")
+    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in UNIT_FIGURES)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

@@ -97,6 +97,11 @@ class EmployeeQuerySet(models.QuerySet[Any]):
         """Return these employees locked for a change, in the house order (docs/locking.md)."""
         return self.select_for_update(of=("self",), no_key=True).filter(pk__in=list(pks)).order_by("pk")
 
+    def lock(self, pks: Iterable[int]) -> None:
+        """Take the locks of these employees, and read no more of them than their keys."""
+        for _row in self.locked(pks).values_list("pk"):
+            pass
+
     def visible_to(self, user: User) -> Self:
         """Return who has the home unit, or a live assignment, in the user's scope; oneself for an EMPLOYEE."""
         if not sees_the_house(user):

@@ -165,7 +165,7 @@ class LeaveResource(SheetResource):
         fields = ("employee_number", "starts_on", "kind", "ends_on", "reason")
 
     def lock(self, instances: Sequence[Any]) -> None:
-        len(Employee.objects.locked({leave.employee_id for leave in instances}).values_list("pk"))
+        Employee.objects.lock({leave.employee_id for leave in instances})
         super().lock(instances)
 
     def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:

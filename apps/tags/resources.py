@@ -179,7 +179,7 @@ class EmployeeTagResource(SheetResource):
                 )
 
     def lock(self, instances: Sequence[Any]) -> None:
-        len(Employee.objects.locked({held.employee_id for held in instances}).values_list("pk"))
+        Employee.objects.lock({held.employee_id for held in instances})
         super().lock(instances)
 
     def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:

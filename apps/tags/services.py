@@ -45,7 +45,7 @@ def save_employee_tags(
             ]
         )
     with acting(actor, reason), within_scope(EmployeeTag, employee_tags, actor):
-        len(Employee.objects.locked({held.employee_id for held in employee_tags}).values_list("pk"))
+        Employee.objects.lock({held.employee_id for held in employee_tags})
         save_rows(EmployeeTag, employee_tags)
     return list(employee_tags)
 

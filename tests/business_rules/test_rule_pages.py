@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.business_rules.models import BusinessRule, EvaluationRun, RuleOverride, RuleViolation, Waiver
-from apps.users.groups import sync_groups
-from apps.users.models import User
 from tests import factories
 
 LIST = "admin:business_rules_ruleviolation_changelist"
-
-
-@pytest.fixture
-def as_user(db: Any) -> Callable[[Any], Client]:
-    sync_groups()
-
-    def signed_in(user: Any) -> Client:
-        client = Client()
-        client.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "en"
-        client.force_login(User.objects.get(pk=user.pk), backend="django.contrib.auth.backends.ModelBackend")
-        return client
-
-    return signed_in
 
 
 def broken(rule: BusinessRule, employee: Any, severity: str = "BLOCKING") -> RuleViolation:

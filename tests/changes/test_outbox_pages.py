@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.contrib import admin
-from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from apps.changes.models import DeadLetter, Mark
 from apps.common.admin import BaseAdmin
-from apps.users.groups import sync_groups
 
 LETTERS = "admin:changes_deadletter_changelist"
-
-
-@pytest.fixture
-def as_user(db: Any) -> Callable[[Any], Client]:
-    sync_groups()
-
-    def signed_in(user: Any) -> Client:
-        client = Client()
-        client.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "en"
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return client
-
-    return signed_in
 
 
 def resend(letter: DeadLetter) -> dict[str, Any]:

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-from django.conf import settings as django_settings
-from django.test import Client
 from django.urls import reverse
 
 from apps.demand.models import DemandAdjustment
-from apps.users.groups import sync_groups
 from tests import factories
 
 ADD, LIST = "admin:demand_demandadjustment_add", "admin:demand_demandadjustment_changelist"
-
-
-@pytest.fixture
-def as_user(db: Any) -> Callable[[Any], Client]:
-    sync_groups()
-
-    def signed_in(user: Any) -> Client:
-        client = Client()
-        client.cookies[django_settings.LANGUAGE_COOKIE_NAME] = "en"
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return client
-
-    return signed_in
 
 
 def more(position: Any, **changed: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from apps.changes.drain import drain
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon
 from apps.demand.board import board
-from apps.demand.overview import COLUMNS, Figures, count_net_zero, rolled_up, totals_by_week, worst_units
+from apps.demand.coverage import UNIT_FIGURES
+from apps.demand.overview import Figures, count_net_zero, rolled_up, totals_by_week, worst_units
 from apps.org.models import OrgUnit
 from tests import factories
 
@@ -36,7 +37,7 @@ def computed(clinic: Any) -> Any:
 
 
 def figures_of(line: Any) -> Figures:
-    return Figures(**{name: getattr(line, name) for name in COLUMNS})
+    return Figures(**{name: getattr(line, name) for name in UNIT_FIGURES})
 
 
 @pytest.mark.parametrize("weeks_ahead", [0, 1, 12])

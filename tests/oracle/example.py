@@ -12,6 +12,21 @@ from apps.fsm.services import apply_transition
 from apps.org.models import Employee, Leave, OrgUnit, Position
 from apps.tags.models import EmployeeTag, TagCatalog
 
+# The roll-up as the page has it.
+# unit: required, assigned, filled, deficit, surplus, coverage %, raw %, net-zero
+UNITS = {
+    "2026-W50": {
+        "H1": ("49.71", "39.43", "39.43", "10.29", "0.00", "79.3", "79.3", False),
+        "H2": ("19.01", "32.15", "19.01", "0.00", "13.14", "100.0", "169.1", False),
+        "H": ("68.72", "71.58", "58.44", "10.29", "13.14", "85.0", "104.2", True),
+    },
+    "2026-W51": {
+        "H1": ("60.00", "49.71", "49.71", "10.29", "0.00", "82.9", "82.9", False),
+        "H2": ("12.15", "10.57", "7.15", "5.01", "3.43", "58.8", "87.0", False),
+        "H": ("72.15", "60.29", "56.86", "15.29", "3.43", "78.8", "83.6", False),
+    },
+}
+
 TODAY = date(2026, 12, 9)
 
 

@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from ..database_errors import explain_database_error
 from ..errors import ConfirmationNeeded, Refusal
 from .writes import CONFIRMED
-from .writes import _digest as digest_of
+from .writes import digest_of as digest_of
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen

@@ -83,7 +83,7 @@ class ServiceWrites(Screen):
             return super().changeform_view(request, object_id, form_url, context)
         request._coveris_confirmed = False  # type: ignore[attr-defined]
         refusal = self._attempt(request, object_id, form_url, context)
-        if isinstance(refusal, ConfirmationNeeded) and request.POST.get(CONFIRMED) == _digest(refusal):
+        if isinstance(refusal, ConfirmationNeeded) and request.POST.get(CONFIRMED) == digest_of(refusal):
             request._coveris_confirmed = True  # type: ignore[attr-defined]
             refusal = self._attempt(request, object_id, form_url, context)
         if isinstance(refusal, HttpResponse):
@@ -129,7 +129,7 @@ class ServiceWrites(Screen):
             context["seen_version"] = refusal.current_version
         if isinstance(refusal, ConfirmationNeeded):
             context["warnings_to_confirm"] = refusal.explain()
-            context["confirmation"] = _digest(refusal)
+            context["confirmation"] = digest_of(refusal)
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -275,7 +275,7 @@ def _refused(form: Any, refusal: Refusal) -> Any:
     return Refused
 
 
-def _digest(refusal: Refusal) -> str:
+def digest_of(refusal: Refusal) -> str:
     """Name exactly these warnings, so that one that came up meanwhile is asked again."""
     lines = sorted(f"{reason.code}|{reason.message}" for reason in refusal.reasons)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

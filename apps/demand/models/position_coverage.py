@@ -1,15 +1,11 @@
 """The stored figures of a position for the weeks of the horizon."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.models import week_figures
+
 from ..querysets import OfVisiblePositions
-
-
-def week_figures() -> ArrayField:
-    """Return an array with one integer a week, in hour-days (apps.common.hours)."""
-    return ArrayField(models.BigIntegerField(), default=list)
 
 
 class PositionCoverage(models.Model):

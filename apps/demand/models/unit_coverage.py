@@ -3,8 +3,9 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.models import week_figures
+
 from ..querysets import OfVisibleUnitFigures
-from .position_coverage import week_figures
 
 
 class UnitCoverage(models.Model):

@@ -1,15 +1,10 @@
 """The stored account of an employee for the weeks of the horizon."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.models import week_figures
 from apps.fsm.querysets import OfVisibleEmployees
-
-
-def week_figures() -> ArrayField:
-    """Return an array with one integer a week, in hour-days (apps.common.hours)."""
-    return ArrayField(models.BigIntegerField(), default=list)
 
 
 class LedgerWeek(models.Model):

@@ -43,11 +43,12 @@ class OrgUnit(Recorded):
     )
     path = ArrayField(models.BigIntegerField(), default=list, editable=False)
 
+    kept_by_triggers = ("path",)
     raised_constraints = {
         "org_unit_no_cycle": ("parent", _("A unit cannot be part of itself or of a unit below it.")),
     }
 
-    history = records(excluded_fields=("path",))
+    history = records(excluded_fields=kept_by_triggers)
     objects = OrgUnitQuerySet.as_manager()
 
     class Meta:

@@ -21,7 +21,7 @@ def save_leaves(*, leaves: Sequence[Leave], actor: User | None, reason: str = ""
     """Plan or change leaves; whose leave covers today is put on leave by the daily job or by `start_leave`."""
     with acting(actor, reason), within_scope(Leave, leaves, actor):
         # The employees first: a leave and a transition of the same person never cross (docs/locking.md).
-        len(Employee.objects.locked({leave.employee_id for leave in leaves}).values_list("pk"))
+        Employee.objects.lock({leave.employee_id for leave in leaves})
         save_rows(Leave, leaves)
     return list(leaves)
 
