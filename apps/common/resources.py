@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db.models import Model, QuerySet
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import get_language
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
@@ -49,6 +50,11 @@ class Column(Field):
     @property
     def name(self) -> str:
         return self.column_name
+
+    @property
+    def label(self) -> str:
+        """Return the header people know it by: the Spanish one to who reads Spanish."""
+        return self.spanish if (get_language() or "").startswith("es") else self.name
 
     def read(self, instance: Any) -> Any:
         """Return the stored value, in the type that `widget.clean` gives."""

@@ -137,10 +137,16 @@ class ImportJobAdmin(ReadOnlyAdmin):
         stale = open_still and job.created_at < timezone.now() - PREVIEW_LIFE
         good = job.options.get("good", {})
         errors = job.errors
+        resource = in_order().get(job.kind)
+        labels = {name: column.label for name, column in resource.columns().items()} if resource else {}
         by_line: dict[int, list[dict[str, Any]]] = {}
         for error in errors[:ERRORS_SHOWN]:
-            by_line.setdefault(error["line"], []).append(error)
-        changes = job.options.get("changes", [])
+            label = labels.get(error["column"], error["column"])
+            by_line.setdefault(error["line"], []).append({**error, "column": label})
+        changes = [
+            {**change, "cells": {labels.get(name, name): cell for name, cell in change["cells"].items()}}
+            for change in job.options.get("changes", [])[:CHANGES_SHOWN]
+        ]
         warnings = job.options.get("warnings", [])
         whole = job.mode == Mode.ALL_OR_NOTHING
         is_owner = job.user_id == request.user.pk
@@ -167,7 +173,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 "errors_by_line": sorted(by_line.items()),
                 "errors_total": len(errors),
                 "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
-                "changes": changes[:CHANGES_SHOWN],
+                "changes": changes,
                 "changes_hidden": max(0, sum(good.get(name, 0) for name in ("created", "updated")) - CHANGES_SHOWN),
                 "warnings": warnings[:WARNINGS_SHOWN],
                 "warnings_hidden": max(0, len(warnings) - WARNINGS_SHOWN),
