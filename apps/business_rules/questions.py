@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +14,9 @@ class Question:
     """What is asked of every rule alike: on which day, about whom, as if which proposals were accepted.
 
     `ids` = None asks about every subject of the kind; `unit` narrows that to a unit and all below it. `at_gate` says
-    that a change is being judged rather than the day itself.
+    that a change is being judged rather than the day itself. `due` = None lets hours and coverage be computed anew;
+    else the figures the workers keep are read, except of the subjects named here, which a waiting mark is about to
+    change (apps.changes.due).
     """
 
     on: date
@@ -21,6 +24,7 @@ class Question:
     unit: int | None = None
     as_accepted: tuple[int, ...] = ()
     at_gate: bool = False
+    due: Mapping[str, Collection[int]] | None = None
 
     def asks_about(self, kind: str) -> bool:
         return self.ids is None or bool(self.ids.get(kind))

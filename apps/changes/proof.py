@@ -8,7 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from .figures import Touched, kept
+from .due import due_subjects
+from .figures import kept
 from .marks import mark
 from .models import Kind, Proof
 from .turning import calendar, pinned_span
@@ -33,16 +34,9 @@ def compare() -> Comparison:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         span = pinned_span()
-        touched = Touched()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT DISTINCT kind, subject_id, alone FROM changes_mark")
-            for kind, subject, alone in cursor.fetchall():
-                touched.marked[kind].add(subject)
-                if not alone:
-                    touched.spreading[kind].add(subject)
+        waiting = due_subjects()
         for figures in kept():
-            due = figures.reached_by(touched)
-            touched.rewritten[figures.kind] |= due
+            due = waiting[figures.kind.value]
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT count(*) FROM ({figures.subjects}) AS subjects")
                 found.checked += cursor.fetchone()[0]

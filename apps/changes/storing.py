@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,29 @@ def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[
             {**span.params, **params},
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+def stored_or_anew(
+    table: Table, span: Span, anew: Callable[[list[int]], tuple[str, dict[str, Any]]], due: Iterable[int]
+) -> tuple[str, dict[str, Any]]:
+    """Return a query (key and columns) and its parameters that reads the stored rows, except of whom they are behind.
+
+    Behind is who is `due` (a mark waits) or whose row is not of this span; `anew` gives the formula for a few ids.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {table.key} FROM {table.name} WHERE first_week <> %s", [span.first_week])
+        behind = sorted({*due, *(row[0] for row in cursor.fetchall())})
+    columns = ", ".join(table.columns)
+    sql = f"SELECT {table.key}, {columns} FROM {table.name}"
+    if not behind:
+        return sql, dict(span.params)
+    formula, params = anew(behind)
+    name = f"behind_{table.key}"
+    return (
+        f"{sql} WHERE {table.key} <> ALL (%({name})s::bigint[])"
+        f" UNION ALL SELECT {table.key}, {columns} FROM ({formula}) AS computed",
+        {**span.params, **params, name: behind},
+    )
 
 
 def differences(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> list[dict[str, Any]]:

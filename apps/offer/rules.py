@@ -12,18 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, hours
-from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
 
-from .ledger import ledger_sql
+from .asked import ledger_asked
 
 
 def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
     """Return who has a week of the horizon whose balance is below −threshold, by the ledger's own formula."""
-    ledger, params = ledger_sql(
-        Span.current(question.on), employees=question.ids_of("employee"), accepted=question.as_accepted
-    )
+    ledger, params = ledger_asked(question)
     return (
         f"""
             SELECT s.id AS subject_id, worst.balance::numeric / {HOUR_DAYS} AS observed,

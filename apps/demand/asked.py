@@ -1,0 +1,61 @@
+"""Coverage as a rule reads it: computed anew for a change, read from what is kept for everyone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from apps.business_rules.enums import SubjectKind
+from apps.business_rules.questions import Question
+from apps.changes.models import Kind
+from apps.changes.span import Span
+from apps.changes.storing import stored_or_anew
+
+from .coverage import coverage_sql, unit_sql
+from .recompute import POSITIONS, UNITS
+
+
+def coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return a query (position_id, required, assigned, reinforcement, proposed, unqualified) and its parameters.
+
+    The arrays hold hour-days of the current week and the 12 to come. It covers at least the positions asked about;
+    select from it in parentheses and join it to `subject`. %(span_first)s is the Monday of element 1.
+    """
+    span = Span.current(question.on)
+    if question.due is None:
+        return coverage_sql(span, positions=question.ids_of(SubjectKind.POSITION), accepted=question.as_accepted)
+    return stored_or_anew(
+        POSITIONS, span, lambda ids: coverage_sql(span, positions=ids), question.due.get(Kind.POSITION.value, ())
+    )
+
+
+def unit_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return a query (org_unit_id and UNIT_FIGURES) over the own positions of units, and its parameters.
+
+    It covers at least the units asked about and all below them; whoever wants a unit's whole figures adds up over
+    org_orgunit.path.
+    """
+    span = Span.current(question.on)
+    if question.due is None:
+        asked = question.ids_of(SubjectKind.UNIT)
+        return _anew(span, None if asked is None else _below(asked), question.as_accepted)
+    return stored_or_anew(UNITS, span, lambda ids: _anew(span, ids), question.due.get(Kind.UNIT.value, ()))
+
+
+def _below(units: list[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM org_orgunit WHERE path && %s::bigint[]", [units])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _anew(span: Span, units: list[int] | None, accepted: tuple[int, ...] = ()) -> tuple[str, dict[str, Any]]:
+    positions = None
+    if units is not None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM org_position WHERE org_unit_id = ANY (%s)", [units])
+            positions = [row[0] for row in cursor.fetchall()]
+    own, params = coverage_sql(span, positions=positions, accepted=accepted)
+    source = f"(SELECT live.*, %(span_first)s::date AS first_week FROM ({own}) AS live)"
+    sql, more = unit_sql(span, source=source, units=units)
+    return sql, {**params, **more}
