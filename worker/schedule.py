@@ -67,6 +67,10 @@ JOBS = (
         _("An assignment is over the day after its last one."),
     ),
     Job(
+        _("Reopen what waivers covered until yesterday"), "business_rules.reopen_expired", daily(0, 30),
+        _("A waiver that ran out excuses nothing any more."),
+    ),
+    Job(
         _("Prove the figures"), "changes.prove", daily(2, 30),
         _("Everything is computed anew and compared with what is stored, while nobody works."),
     ),

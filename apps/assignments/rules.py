@@ -39,6 +39,10 @@ register_kind(
         touches={
             "employee": "SELECT a.id, a.employee_id FROM assignments_assignment a WHERE a.id = ANY (%(ids)s::bigint[])"
         },
+        reached_from={
+            "employee": "SELECT a.id FROM assignments_assignment a WHERE a.employee_id = ANY (%(ids)s::bigint[])",
+            "position": "SELECT a.id FROM assignments_assignment a WHERE a.position_id = ANY (%(ids)s::bigint[])",
+        },
         enters=("accept",),
     )
 )

@@ -8,7 +8,11 @@ class BusinessRulesConfig(AppConfig):
     verbose_name = _("business rules")
 
     def ready(self) -> None:
+        from apps.changes.figures import follow
+
         from . import receivers  # noqa: F401
+        from .services.rejudging import rejudge
 
         # Rules live beside their nouns, in each app's rules.py, and are found the way the admin finds admin.py.
         autodiscover_modules("rules")
+        follow(rejudge)

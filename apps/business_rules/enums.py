@@ -39,6 +39,23 @@ class ViolationState(models.TextChoices):
     RESOLVED = "RESOLVED", _("Resolved")
 
 
+class DraftState(models.TextChoices):
+    """Where a draft of a rule stands: PUBLISHED ones act, in the version they became."""
+
+    DRAFT = "DRAFT", _("Draft")
+    PUBLISHED = "PUBLISHED", _("Published")
+    DISCARDED = "DISCARDED", _("Discarded")
+
+
+class Expectation(models.TextChoices):
+    """What a pinned case demands of a rule."""
+
+    ALLOWED = "ALLOWED", _("must be allowed")
+    BLOCKED = "BLOCKED", _("must be blocked")
+
+
+# A waiver covers what is no more severe than what it was granted for.
+RANKS = {Severity.INFO: 1, Severity.WARNING: 2, Severity.BLOCKING: 3}
 UNRESOLVED = (ViolationState.OPEN, ViolationState.ACKNOWLEDGED, ViolationState.WAIVED)
 SEVERITY_COLOURS = {Severity.BLOCKING: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 STATE_COLOURS = {

@@ -33,6 +33,16 @@ class CatalogueQuerySet(models.QuerySet[Any]):
         )
 
 
+class CatalogueRows(models.QuerySet[Any]):
+    """Rows about the making of rules are for who makes them."""
+
+    def visible_to(self, user: User) -> Self:
+        return self.all() if user.is_active and user.role == Role.ADMIN else self.none()
+
+    def editable_by(self, user: User) -> Self:
+        return self.visible_to(user)
+
+
 class OfVisibleUnits(models.QuerySet[Any]):
     """Rows that hang on a unit are visible with it."""
 
@@ -54,7 +64,11 @@ class OfSubjects(models.QuerySet[Any]):
         seen = Q(pk__in=[])
         for kind in kinds():
             seen |= Q(subject_kind=kind.name, subject_id__in=kind.model.objects.visible_to(user).values("pk"))
-        return self.filter(seen)
+        return self.filter(seen | self._of_visible_units(user))
+
+    def _of_visible_units(self, user: User) -> Q:
+        """Return the condition for rows about a unit as a whole; most are about one subject."""
+        return Q(pk__in=[])
 
     def editable_by(self, user: User) -> Self:
         return self.visible_to(user)
@@ -78,5 +92,8 @@ class ViolationQuerySet(OfSubjects):
 
 
 class WaiverQuerySet(OfSubjects):
+    def _of_visible_units(self, user: User) -> Q:
+        return Q(org_unit__isnull=False) & in_units_of(user, "org_unit")
+
     def in_force_on(self, day: date) -> Self:
         return self.filter(expires_on__gte=day)

@@ -6,14 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef
 
-from .models import BusinessRule, RuleOverride
+from .definitions import definition_of
+from .enums import RANKS
+from .models import BusinessRule, RuleDraft, RuleOverride, Waiver
 from .questions import Question
-from .registry import Rule, rule_with_code
+from .registry import Rule
 from .subjects import Kind, kind_named
+
+if TYPE_CHECKING:
+    from .models.rule_content import RuleContent
+
+
+# The key of a rule that is only drafted: it has no exceptions, waivers or violations.
+NOBODY = 0
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,9 @@ class Setting:
     rule: Rule
     severity: str
     threshold: Decimal | None
+    version: int
     has_overrides: bool
+    has_unit_waivers: bool
 
     @property
     def kind(self) -> Kind:
@@ -36,12 +47,42 @@ def settings_in_effect(on: date, codes: Iterable[str] | None = None) -> list[Set
     catalogue = BusinessRule.objects.in_effect_on(on)
     if codes is not None:
         catalogue = catalogue.filter(code__in=list(codes))
-    overrides = RuleOverride.objects.filter(rule=OuterRef("pk"))
-    return [
-        Setting(row.pk, rule, row.severity, row.threshold, row.overridden)
-        for row in catalogue.annotate(overridden=Exists(overrides)).order_by("code")
-        if (rule := rule_with_code(row.code)) is not None
-    ]
+    return [setting for row in _with_exceptions(catalogue, on) if (setting := _setting(row)) is not None]
+
+
+def setting_of(content: RuleContent, on: date) -> Setting | None:
+    """Return a rule as it would be with this content, its exceptions of units and waivers as they are.
+
+    For a draft: it is judged whether it is enabled and in its dates or not. None if nothing stands behind it.
+    """
+    pk = content.rule_id if isinstance(content, RuleDraft) else content.pk
+    known = _with_exceptions(BusinessRule.objects.filter(pk=pk or NOBODY), on).first()
+    rule = definition_of(content)
+    if rule is None:
+        return None
+    return Setting(
+        pk or NOBODY,
+        rule,
+        content.severity,
+        content.threshold,
+        known.version + 1 if known else 1,
+        bool(known and known.overridden),
+        bool(known and known.unit_waived),
+    )
+
+
+def _with_exceptions(catalogue: Any, on: date) -> Any:
+    return catalogue.annotate(
+        overridden=Exists(RuleOverride.objects.filter(rule=OuterRef("pk"))),
+        unit_waived=Exists(Waiver.objects.filter(rule=OuterRef("pk"), org_unit__isnull=False, expires_on__gte=on)),
+    ).order_by("code")
+
+
+def _setting(row: Any) -> Setting | None:
+    rule = definition_of(row)
+    if rule is None:
+        return None
+    return Setting(row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.unit_waived)
 
 
 # The nearest unit on the way up that says something decides, for severity and threshold apart.
@@ -59,22 +100,34 @@ UNIT_SETTING = """
 """
 UNITS_OF_SUBJECTS = "AND u.id IN (SELECT r.unit_id FROM ({rows}) r WHERE r.id = ANY (%(ids_{kind})s))"
 # Who breaks the rule, as told to people: name, severity of the unit, waiver.
+COLUMNS = (
+    "rule", "rule_id", "rule_version", "subject_kind", "subject_id", "subject_code", "who", "observed", "limit",
+    "facts", "severity", "waived",
+)  # fmt: skip
 FOUND = """
-    SELECT %(code{n})s AS rule, f.subject_id, r.code AS subject_code, r.name AS who, round(f.observed, 2) AS observed,
-        round(f."limit", 2) AS "limit", f.facts, {severity} AS severity,
-        EXISTS (
+    SELECT %(code{n})s AS rule, %(rule{n})s::bigint AS rule_id, %(version{n})s::int AS rule_version,
+        %(kind{n})s AS subject_kind, f.subject_id, r.code AS subject_code, r.name AS who,
+        round(f.observed, 2) AS observed, round(f."limit", 2) AS "limit", f.facts, {severity} AS severity,
+        (EXISTS (
             SELECT FROM business_rules_waiver w
             WHERE w.rule_id = %(rule{n})s AND w.subject_kind = %(kind{n})s AND w.subject_id = f.subject_id
-                AND w.expires_on >= %(today)s
-        ) AS waived
+                AND w.expires_on >= %(today)s AND {covers}
+        ) {unit_waivers}) AS waived
     FROM broken f JOIN ({rows}) r ON r.id = f.subject_id {setting}
 """
+UNIT_WAIVERS = """
+        OR EXISTS (
+            SELECT FROM business_rules_waiver w JOIN org_orgunit u ON u.path @> ARRAY[w.org_unit_id]
+            WHERE w.rule_id = %(rule{n})s AND u.id = r.unit_id AND w.expires_on >= %(today)s AND {covers}
+        )
+"""
+RANK = "CASE {severity} " + " ".join(f"WHEN '{known.value}' THEN {rank}" for known, rank in RANKS.items()) + " END"
 
 
 def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str, dict[str, Any]]:
     """Return (WITH list, SELECT, parameters) of the violations of one rule; `n` keeps the parameters of many apart.
 
-    The columns: rule, subject_id, subject_code, who, observed, "limit", facts, severity, waived.
+    The columns are COLUMNS; who = the subject's name in a sentence.
     """
     kind = setting.kind
     broken, params = setting.rule.sql(question)
@@ -87,6 +140,7 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
         f"kind{n}": kind.name,
         f"severity{n}": setting.severity,
         f"threshold{n}": setting.threshold,
+        f"version{n}": setting.version,
     }
     if question.ids is not None:
         params[f"ids_{kind.name}"] = question.ids_of(kind.name)
@@ -99,13 +153,29 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
         broken AS ({broken})
     """
     severity = f"%(severity{n})s"
+    if setting.has_overrides:
+        severity = f"COALESCE(setting.severity, {severity})"
+    covers = f"{RANK.format(severity='w.severity')} >= {RANK.format(severity=severity)}"
     select = FOUND.format(
         n=n,
         rows=kind.rows,
-        severity=f"COALESCE(setting.severity, {severity})" if setting.has_overrides else severity,
+        severity=severity,
+        covers=covers,
+        unit_waivers=UNIT_WAIVERS.format(n=n, covers=covers) if setting.has_unit_waivers else "",
         setting="LEFT JOIN unit_setting setting ON setting.unit_id = r.unit_id" if setting.has_overrides else "",
     )
     return with_list, select, params
+
+
+def all_found(settings: Iterable[Setting], question: Question) -> tuple[str, dict[str, Any]]:
+    """Return one query (COLUMNS) of all violations of these rules, and its parameters; empty if none is asked."""
+    parts: list[str] = []
+    params: dict[str, Any] = {}
+    for n, setting in enumerate(setting for setting in settings if question.asks_about(setting.rule.kind)):
+        with_list, select, own = found_by(setting, question, n)
+        parts.append(f"(WITH {with_list} {select})")
+        params |= own
+    return " UNION ALL ".join(parts), params
 
 
 def _subjects(setting: Setting, question: Question, n: int) -> str:

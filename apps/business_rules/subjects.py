@@ -18,8 +18,9 @@ class Kind:
     `rows` is SQL: one row (id, code, name, unit_id) for each subject there is; `code` is what people and sheets call
     it, `name` what a sentence calls it, `unit_id` the unit whose overrides hold.
     `touches` maps another kind to SQL of pairs (id, other_id), of the ids in the parameter ids: changing the one
-    changes what rules say about the other. `enters` are the moves by which a subject itself begins to count, so
-    that before them nothing is held for it.
+    changes what rules say about the other. `reached_from` is the way back: a kind to SQL of the ids of this kind on
+    which rules may say something else once those of the other in the parameter ids changed. `enters` are the moves by
+    which a subject itself begins to count, so that before them nothing is held for it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Kind:
     table: str
     rows: str
     touches: Mapping[str, str] = field(default_factory=dict)
+    reached_from: Mapping[str, str] = field(default_factory=dict)
     enters: tuple[str, ...] = ()
 
     @property

@@ -11,6 +11,14 @@ def sweep() -> int:
     return run(actor=None, trigger="nightly").pk
 
 
+@shared_task(name="business_rules.reopen_expired")
+def reopen_expired() -> int:
+    """Every morning: reopen what waivers covered that ran out; return how many did. Twice finds nothing left."""
+    from .services import reopen_expired as run
+
+    return run()
+
+
 @shared_task(name="business_rules.run_waiting_sweeps")
 def run_waiting_sweeps() -> int:
     """Every few seconds: carry out the evaluations asked for, take up interrupted ones; return how many."""

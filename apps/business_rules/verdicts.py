@@ -6,37 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
+if TYPE_CHECKING:
+    from .registry import Rule
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """One rule broken by one subject. `who` is the subject's name in a sentence."""
+    """One rule broken by one subject. `who` is the subject's name in a sentence, `definition` what speaks for it."""
 
     rule: str
     who: str
     observed: Decimal | None
     limit: Decimal | None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    definition: Rule | None = field(default=None, compare=False, repr=False)
 
     @property
     def message(self) -> str:
         """Return what is wrong, in the active language."""
-        from .registry import rule_with_code
-
-        definition = rule_with_code(self.rule)
-        return definition.sentence(self) if definition else f"{self.rule}: {self.who}"
+        return self.definition.sentence(self) if self.definition else f"{self.rule}: {self.who}"
 
     @property
     def remedy(self) -> str:
         """Return what would make it pass, in the active language."""
-        from .registry import rule_with_code
-
-        definition = rule_with_code(self.rule)
-        return definition.remedy(self) if definition else ""
+        return self.definition.remedy(self) if self.definition else ""
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -48,6 +46,8 @@ class Verdict:
 class Finding(Verdict):
     """A verdict about a subject, with the severity its unit gives the rule; `waived` by a waiver in force."""
 
+    rule_id: int = 0
+    rule_version: int = 0
     severity: str = ""
     subject_kind: str = ""
     subject_id: int = 0

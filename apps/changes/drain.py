@@ -1,8 +1,9 @@
 """Working off the marks: what makes the figures fresh (docs/locking.md, docs/decisions/0003-figures.md).
 
 A pass claims some marks in a short transaction of its own, then, in one transaction: locks the marks, lets each kept
-figure lock its rows and recompute them from committed data, and deletes the marks. A pass that fails is halved until
-the subject at fault stands alone; three failures make a dead letter, and everybody else goes on.
+figure lock its rows and recompute them from committed data, has the rules judged anew, and deletes the marks. A pass
+that fails is halved until the subject at fault stands alone; three failures make a dead letter, and everybody else
+goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
-from .figures import Touched, kept
+from .figures import Touched, followers, kept
 from .freshness import beat
 from .models import Kind
 from .turning import pinned_span, turn_day
@@ -122,6 +123,8 @@ def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
         for figures in kept():
             if ids := figures.reached_by(touched):
                 touched.rewritten[figures.kind] |= figures.refresh(sorted(ids), span)
+        for follower in followers():
+            follower(touched)
         cursor.execute("DELETE FROM changes_mark WHERE id = ANY (%s)", [[row[0] for row in rows]])
         cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
         cursor.execute(FORGIVE, [[row[1] for row in rows], [row[2] for row in rows]])

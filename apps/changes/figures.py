@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar
@@ -69,6 +69,20 @@ class Figures(ABC):
     def turned_by(self, after: date, until: date) -> tuple[str, dict[str, Any]] | None:
         """Return a query for the own subjects whose figures change because these days came, or None."""
         return None
+
+
+# Whoever draws conclusions from figures: called at the end of each pass, in its transaction.
+Follower = Callable[[Touched], object]
+_followers: list[Follower] = []
+
+
+def follow(follower: Follower) -> None:
+    """Have a pass of the drain call this when its figures are fresh; called from AppConfig.ready."""
+    _followers.append(follower)
+
+
+def followers() -> Sequence[Follower]:
+    return tuple(_followers)
 
 
 _kept: dict[Kind, Figures] = {}

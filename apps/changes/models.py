@@ -13,6 +13,7 @@ class Kind(models.TextChoices):
     POSITION = "position", _("position")
     UNIT = "unit", _("unit")
     TAG = "tag", _("tag")
+    SUBTREE = "subtree", _("unit and all below")
     PROBE = "probe", _("probe")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from .models import Calendar
 from .span import Span
 
 
@@ -71,15 +72,16 @@ def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[
 
 
 def stored_or_anew(
-    table: Table, span: Span, anew: Callable[[list[int]], tuple[str, dict[str, Any]]], due: Iterable[int]
+    table: Table, span: Span, anew: Callable[[list[int] | None], tuple[str, dict[str, Any]]], due: Iterable[int]
 ) -> tuple[str, dict[str, Any]]:
     """Return a query (key and columns) and its parameters that reads the stored rows, except of whom they are behind.
 
-    Behind is who is `due` (a mark waits) or whose row is not of this span; `anew` gives the formula for a few ids.
+    Behind is who is `due` (a mark waits: a week just closed marks everybody); `anew` gives the formula for some ids, or
+    for all there are (None), which is what a week that is over and not yet closed asks for.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {table.key} FROM {table.name} WHERE first_week <> %s", [span.first_week])
-        behind = sorted({*due, *(row[0] for row in cursor.fetchall())})
+    if Calendar.objects.exclude(first_week=span.first_week).exists():
+        return anew(None)
+    behind = sorted(due)
     columns = ", ".join(table.columns)
     sql = f"SELECT {table.key}, {columns} FROM {table.name}"
     if not behind:

@@ -44,10 +44,15 @@ class MarkTrigger(StatementTrigger):
         """
 
 
-def mark_triggers(*, watch: tuple[str, ...] | None = None, **subjects: str) -> list[pgtrigger.Trigger]:
-    """Return the three triggers, e.g. `mark_triggers(employee="employee_id", watch=("starts_on", "ends_on"))`."""
+def mark_triggers(
+    *, watch: tuple[str, ...] | None = None, name: str = "mark", **subjects: str
+) -> list[pgtrigger.Trigger]:
+    """Return the three triggers, e.g. `mark_triggers(employee="employee_id", watch=("starts_on", "ends_on"))`.
+
+    A model that marks two kinds for different columns names the second three.
+    """
     return [
-        MarkTrigger(name=f"mark_{verb}", operation=operation, subjects=subjects, watch=watch)
+        MarkTrigger(name=f"{name}_{verb}", operation=operation, subjects=subjects, watch=watch)
         for verb, operation in (
             ("insert", pgtrigger.Insert),
             ("update", pgtrigger.Update),

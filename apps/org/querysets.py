@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, OuterRef, Q, Subquery
 
 from apps.fsm.employee_fsm import EmployeeStatus
 from apps.users.enums import Role
@@ -53,6 +53,12 @@ class OrgUnitQuerySet(models.QuerySet[Any]):
     def under(self, unit_id: int) -> Self:
         """Return the unit and everything below it."""
         return self.filter(path__contains=[unit_id])
+
+    def inhabited(self) -> Self:
+        """Return units in which, or below which, somebody works or a position stands."""
+        home = Q(employees__isnull=False) | Q(positions__isnull=False)
+        lived_in = self.model._base_manager.filter(home).annotate(up=Func(F("path"), function="unnest"))
+        return self.filter(pk__in=lived_in.values("up"))
 
     def visible_to(self, user: User) -> Self:
         if not sees_the_house(user):

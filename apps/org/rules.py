@@ -30,5 +30,13 @@ register_kind(
         label="org.OrgUnit",
         table="org_orgunit",
         rows="SELECT u.id, u.code, u.id AS unit_id, u.name || ' (' || u.code || ')' AS name FROM org_orgunit u",
+        # What a position needs or has counts in its unit and in all above it.
+        reached_from={
+            "position": """
+                SELECT DISTINCT unnest(u.path) FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
+                WHERE p.id = ANY (%(ids)s::bigint[])
+            """,
+            "unit": "SELECT DISTINCT unnest(u.path) FROM org_orgunit u WHERE u.id = ANY (%(ids)s::bigint[])",
+        },
     )
 )

@@ -56,6 +56,8 @@ ADMINISTERED = (
     "tags.tagcatalog",
     "business_rules.businessrule",
     "business_rules.ruleoverride",
+    "business_rules.ruledraft",
+    "business_rules.ruleexample",
     "django_celery_beat.periodictask",
     "django_celery_beat.crontabschedule",
     "django_celery_beat.intervalschedule",

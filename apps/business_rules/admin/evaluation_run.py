@@ -21,7 +21,13 @@ from apps.org.querysets import scope_of
 
 from ..models import BusinessRule, EvaluationRun
 
-REASONS = {"manual": _("asked for"), "nightly": _("every night"), "command": _("command"), "task": _("scheduled job")}
+REASONS = {
+    "manual": _("asked for"),
+    "nightly": _("every night"),
+    "command": _("command"),
+    "task": _("scheduled job"),
+    "change": _("something changed"),
+}
 
 
 @admin.register(EvaluationRun)

@@ -29,7 +29,8 @@ from apps.users.permissions import WAIVES
 from ..enums import UNRESOLVED, Severity, SubjectKind, ViolationState
 from ..models import RuleViolation, Waiver
 from ..services.sweeps import request_sweep
-from ..services.violations import acknowledge_violation, waive_violation
+from ..services.violations import acknowledge_violation
+from ..services.waivers import waive_violation
 from ..subjects import kind_named
 from .words import (
     facts_of,

@@ -47,7 +47,7 @@ class WaiverAdmin(HistoryMixin, ReadOnlyAdmin):
     icon = "verified_user"
     list_display = ("what", "subject", "reason", "granted_by", "until", "standing")
     list_filter = (StandingFilter, "subject_kind", ("rule", AutocompleteSelectFilter))
-    list_select_related = ("rule", "granted_by")
+    list_select_related = ("rule", "granted_by", "org_unit")
     search_fields = ("subject_code",)
     ordering = ("-expires_on", "-id")
     fields = ("rule", "subject", "reason", "granted_by", "until", "standing", "created_at")
@@ -59,7 +59,12 @@ class WaiverAdmin(HistoryMixin, ReadOnlyAdmin):
 
     @display(description=_("about"))
     def subject(self, waiver: Waiver) -> Any:
-        link, kind = subject_link(waiver.subject_kind, waiver.subject_id), SubjectKind(waiver.subject_kind).label
+        if waiver.org_unit is not None:
+            link = subject_link(SubjectKind.UNIT, waiver.org_unit.pk)
+            return two_lines(
+                format_html('<a class="underline" href="{}">{}</a>', link, waiver.org_unit), _("whole unit")
+            )
+        link, kind = subject_link(waiver.subject_kind, waiver.subject_id or 0), SubjectKind(waiver.subject_kind).label
         shown = (
             format_html('<a class="underline" href="{}">{}</a>', link, waiver.subject_code)
             if link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -46,13 +47,7 @@ def measured(value: Decimal | None) -> str:
 
 def verdict_of(violation: RuleViolation, who: str = "") -> Verdict:
     """Return the stored violation as the engine speaks of it."""
-    return Verdict(
-        rule=violation.rule.code,
-        who=who or violation.subject_code,
-        observed=violation.observed,
-        limit=violation.limit,
-        facts=violation.facts,
-    )
+    return replace(violation.verdict, who=who or violation.subject_code)
 
 
 def sentence_of(violation: RuleViolation, who: str = "") -> str:

@@ -1,28 +1,30 @@
 """The catalogue of rules."""
 
+import pgtrigger
 from django.db import models
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.history import history_triggers, records
-from apps.common.models import Recorded
 
-from ..enums import Severity, SubjectKind
 from ..querysets import CatalogueQuerySet
+from .rule_content import CONTENT, RuleContent, content_constraints
 
 
-class BusinessRule(Recorded):
-    """What is checked, how severe it is and with which threshold; an edit acts at the next evaluation."""
+def _distinct(columns: tuple[str, ...]) -> str:
+    new, old = (", ".join(f'{row}."{column}"' for column in columns) for row in ("NEW", "OLD"))
+    return f"({new}) IS DISTINCT FROM ({old})"
+
+
+class BusinessRule(RuleContent):
+    """A rule as it acts; an edit acts at the next evaluation.
+
+    `version` counts its contents, kept by a trigger; the history has them all.
+    """
 
     code = models.CharField(_("code"), max_length=60, unique=True)
-    name = models.CharField(_("name"), max_length=200)
-    description = models.TextField(_("description"), blank=True)
-    subject_kind = models.CharField(_("judges"), max_length=16, choices=SubjectKind)
-    severity = models.CharField(_("severity"), max_length=16, choices=Severity)
-    threshold = models.DecimalField(_("threshold"), max_digits=10, decimal_places=2, null=True, blank=True)
-    enabled = models.BooleanField(_("enabled"), default=True)
-    effective_from = models.DateField(_("effective from"), null=True, blank=True)
-    effective_until = models.DateField(_("effective until"), null=True, blank=True)
+    version = models.PositiveIntegerField(_("version"), default=1, db_default=1, editable=False)
+
+    kept_by_triggers = ("version",)
 
     history = records()
     objects = CatalogueQuerySet.as_manager()
@@ -32,30 +34,20 @@ class BusinessRule(Recorded):
         verbose_name_plural = _("rules")
         ordering = ["code"]
         default_permissions = ("add", "change", "delete", "view", "export")
-        constraints = [
-            models.CheckConstraint(condition=models.Q(severity__in=Severity.values), name="rules_severity_known"),
-            models.CheckConstraint(
-                condition=models.Q(subject_kind__in=SubjectKind.values), name="rules_subject_kind_known"
+        constraints = content_constraints("rules")
+        triggers = [
+            pgtrigger.Trigger(
+                name="a_count_version",
+                level=pgtrigger.Row,
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                func=f"""
+                    NEW.version := OLD.version + CASE WHEN {_distinct(CONTENT)} THEN 1 ELSE 0 END;
+                    RETURN NEW;
+                """,
             ),
-            models.CheckConstraint(
-                condition=models.Q(effective_from__isnull=True)
-                | models.Q(effective_until__isnull=True)
-                | models.Q(effective_until__gte=models.F("effective_from")),
-                name="rules_effective_in_order",
-                violation_error_message=_("A rule cannot end before it starts."),
-            ),
+            *history_triggers(),
         ]
-        triggers = history_triggers()
 
     def __str__(self) -> str:
         return self.label
-
-    @property
-    def label(self) -> str:
-        """Return the name in the active language; a name staff gave is shown as they wrote it."""
-        return gettext(self.name) if self.name else self.code
-
-    @property
-    def explanation(self) -> str:
-        """Return the description in the active language."""
-        return gettext(self.description) if self.description else ""

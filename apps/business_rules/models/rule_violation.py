@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
 
+from ..definitions import definition_of
 from ..enums import UNRESOLVED, Severity, SubjectKind, ViolationState
 from ..querysets import ViolationQuerySet
 from ..verdicts import Verdict
@@ -14,7 +15,8 @@ from ..verdicts import Verdict
 class RuleViolation(Recorded):
     """One rule broken by one subject, from the day it was first seen until it is resolved.
 
-    `last_seen` is when a sweep last wrote it: one that finds it unchanged leaves the row alone.
+    `last_seen` is when a sweep last wrote it: one that finds it unchanged leaves the row alone. `rule_version` is the
+    version of the rule by which it was last written.
     """
 
     rule = models.ForeignKey(
@@ -27,6 +29,7 @@ class RuleViolation(Recorded):
     observed = models.DecimalField(_("observed"), max_digits=12, decimal_places=2, null=True, blank=True)
     limit = models.DecimalField(_("limit"), max_digits=12, decimal_places=2, null=True, blank=True)
     facts = models.JSONField(_("records and numbers"), default=dict, blank=True)
+    rule_version = models.PositiveIntegerField(_("version of the rule"), default=1, db_default=1)
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
@@ -68,4 +71,6 @@ class RuleViolation(Recorded):
     @property
     def verdict(self) -> Verdict:
         """Return what was found, ready to say it in the active language (`message`, `remedy`, `records`)."""
-        return Verdict(self.rule.code, self.subject_code, self.observed, self.limit, self.facts)
+        return Verdict(
+            self.rule.code, self.subject_code, self.observed, self.limit, self.facts, definition_of(self.rule)
+        )

@@ -2,17 +2,22 @@
 
 from .evaluation import evaluate_rules
 from .gate import Judgement, RulesRefused, WarningsToConfirm, judged
-from .sweeps import request_sweep, run_waiting_sweeps, sweep, sweep_subjects
-from .violations import acknowledge_violation, grant_waiver, waive_violation
+from .sweeps import request_judging, request_sweep, run_waiting_sweeps, sweep, sweep_subjects
+from .violations import acknowledge_violation
+from .waivers import end_waiver, grant_unit_waiver, grant_waiver, reopen_expired, waive_violation
 
 __all__ = [
     "Judgement",
     "RulesRefused",
     "WarningsToConfirm",
     "acknowledge_violation",
+    "end_waiver",
     "evaluate_rules",
+    "grant_unit_waiver",
     "grant_waiver",
     "judged",
+    "reopen_expired",
+    "request_judging",
     "request_sweep",
     "run_waiting_sweeps",
     "sweep",

@@ -12,17 +12,19 @@ from apps.common.errors import Reason, Refusal
 from apps.common.saving import in_words, refuse_outside, save_rows, within_scope
 
 from ..models import BusinessRule, RuleOverride
+from .sweeps import request_judging
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
 
 def save_rules(*, rules: Sequence[BusinessRule], actor: User | None, reason: str = "") -> list[BusinessRule]:
-    """Create or change rules; what changes acts at the next evaluation and at once at the gate."""
+    """Create or change rules; what changes acts at once at the gate, and on the violations within seconds."""
     with acting(actor, reason), within_scope(BusinessRule, rules, actor):
         for rule in rules:
             _threshold_makes_sense(rule.threshold)
         save_rows(BusinessRule, rules)
+        request_judging(rules=[rule.code for rule in rules])
     return list(rules)
 
 
@@ -40,6 +42,7 @@ def save_override(*, override: RuleOverride, actor: User | None, reason: str = "
             )
         _threshold_makes_sense(override.threshold)
         save_rows(RuleOverride, [override])
+        request_judging(rules=[override.rule.code], unit=override.org_unit)
     return override
 
 
@@ -48,6 +51,7 @@ def remove_override(*, override: RuleOverride, actor: User | None, reason: str =
     with acting(actor, reason), in_words():
         refuse_outside(RuleOverride, [override], actor)
         override.delete()
+        request_judging(rules=[override.rule.code], unit=override.org_unit)
 
 
 def _threshold_makes_sense(threshold: object) -> None:

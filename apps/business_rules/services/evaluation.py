@@ -13,12 +13,10 @@ from apps.common.clock import today
 
 from ..models import BusinessRule
 from ..questions import Question
-from ..registry import rule_with_code
-from ..sql import Setting, found_by, settings_in_effect
+from ..registry import Rule
+from ..sql import COLUMNS, Setting, all_found, settings_in_effect
 from ..subjects import kind_named
 from ..verdicts import Finding
-
-COLUMNS = ("rule", "subject_id", "subject_code", "who", "observed", "limit", "facts", "severity", "waived")
 
 
 def evaluate_rules(
@@ -47,32 +45,26 @@ def evaluate_rules(
 
 def ask(settings: Iterable[Setting], question: Question) -> list[Finding]:
     """Put the question to these rules in one statement."""
-    parts: list[str] = []
-    params: dict[str, Any] = {}
-    for n, setting in enumerate(setting for setting in settings if question.asks_about(setting.rule.kind)):
-        with_list, select, own = found_by(setting, question, n)
-        parts.append(f"(WITH {with_list} {select})")
-        params |= own
-    if not parts:
+    settings = list(settings)
+    sql, params = all_found(settings, question)
+    if not sql:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), params)
+        cursor.execute(sql, params)
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
-    findings = [_finding(row) for row in rows]
+    rules = {setting.rule.code: setting.rule for setting in settings}
+    findings = [_finding(rules[row["rule"]], row) for row in rows]
     return sorted(findings, key=_easiest_first)
 
 
-def _finding(row: dict[str, Any]) -> Finding:
-    definition = rule_with_code(row["rule"])
-    if definition is None:
-        raise LookupError(row["rule"])
+def _finding(rule: Rule, row: dict[str, Any]) -> Finding:
     # Django hands jsonb over as text.
-    return Finding(subject_kind=definition.kind, **row | {"facts": json.loads(row["facts"])})
+    return Finding(definition=rule, **row | {"facts": json.loads(row["facts"])})
 
 
 def _easiest_first(finding: Finding) -> tuple[int, str, str, int]:
-    definition = rule_with_code(finding.rule)
-    return (definition.fixable if definition else 99), finding.rule, finding.subject_code, finding.subject_id
+    fixable = finding.definition.fixable if finding.definition else 99
+    return fixable, finding.rule, finding.subject_code, finding.subject_id
 
 
 def setting_for(rule: BusinessRule, subject_kind: str, subject_id: int) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
 from ..enums import Severity
 from ..questions import Question, as_accepted_of
-from ..registry import rule_with_code
 from ..sql import settings_in_effect
 from ..subjects import kind_named
 from ..verdicts import Finding, as_text
@@ -167,8 +166,8 @@ class Judgement:
 
     def _is_added(self, finding: Finding) -> bool:
         old = self.before.get(finding.key)
-        definition = rule_with_code(finding.rule)
-        return old is None or definition is None or definition.is_worse(finding.observed, old.observed)
+        rule = finding.definition
+        return old is None or rule is None or rule.is_worse(finding.observed, old.observed)
 
     def _by_subject(self, findings: list[Finding]) -> dict[Subject, list[Reason]]:
         """Give every finding to its subject and to the subjects that touch it."""
@@ -235,7 +234,7 @@ def outer_judgement() -> Judgement | None:
 
 
 def _reason(finding: Finding) -> Reason:
-    definition = rule_with_code(finding.rule)
+    definition = finding.definition
     return Reason(
         _("%(rule)s: %(sentence)s %(remedy)s")
         % {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.changes.due import due_subjects
 from apps.common.acting import acting
 from apps.common.clock import today
 from apps.common.errors import Reason, Refusal
@@ -22,7 +24,8 @@ from apps.users.permissions import rights_of
 from ..models import BusinessRule, EvaluationRun
 from ..questions import Question
 from ..registry import defined_rules
-from ..sql import Setting, found_by, settings_in_effect
+from ..sql import Setting, all_found, found_by, settings_in_effect
+from ..subjects import kind_named
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -36,20 +39,20 @@ ATTEMPTS = 3
 # Everything in one statement, so that opened, updated and resolved are told from one and the same state. A violation
 # somebody moved meanwhile (its state differs from the one seen) is left for the next sweep.
 DIFFERENCE = """
-    WITH {with_list},
-    found AS MATERIALIZED ({select}),
+    WITH {with_list} found AS MATERIALIZED ({found}),
     known AS (
-        SELECT v.id, v.subject_id, v.state FROM business_rules_ruleviolation v {known_joins}
-        WHERE v.rule_id = %(rule0)s AND v.state <> 'RESOLVED' {known_where}
+        SELECT v.id, v.rule_id, v.subject_kind, v.subject_id, v.state FROM business_rules_ruleviolation v {known_joins}
+        WHERE v.rule_id = ANY (%(rules)s) AND v.state <> 'RESOLVED' {known_where}
     ),
     opened AS (
         INSERT INTO business_rules_ruleviolation (rule_id, subject_kind, subject_id, subject_code, severity, observed,
-            "limit", facts, first_seen, last_seen, state, created_at, updated_at)
-        SELECT %(rule0)s, %(kind0)s, f.subject_id, f.subject_code, f.severity, f.observed, f."limit", f.facts,
-            %(now)s, %(now)s, CASE WHEN f.waived THEN 'WAIVED' ELSE 'OPEN' END, %(now)s, %(now)s
-        FROM found f LEFT JOIN known k ON k.subject_id = f.subject_id
+            "limit", facts, rule_version, first_seen, last_seen, state, created_at, updated_at)
+        SELECT f.rule_id, f.subject_kind, f.subject_id, f.subject_code, f.severity, f.observed, f."limit", f.facts,
+            f.rule_version, %(now)s, %(now)s, CASE WHEN f.waived THEN 'WAIVED' ELSE 'OPEN' END, %(now)s, %(now)s
+        FROM found f LEFT JOIN known k ON (k.rule_id, k.subject_kind, k.subject_id)
+            = (f.rule_id, f.subject_kind, f.subject_id)
         WHERE k.id IS NULL
-        RETURNING 1
+        RETURNING rule_id
     ),
     changed AS (
         UPDATE business_rules_ruleviolation v SET
@@ -61,18 +64,20 @@ DIFFERENCE = """
             observed = CASE WHEN f.subject_id IS NULL THEN v.observed ELSE f.observed END,
             "limit" = CASE WHEN f.subject_id IS NULL THEN v."limit" ELSE f."limit" END,
             facts = COALESCE(f.facts, v.facts),
+            rule_version = COALESCE(f.rule_version, v.rule_version),
             last_seen = CASE WHEN f.subject_id IS NULL THEN v.last_seen ELSE %(now)s END,
             updated_at = %(now)s
-        FROM known k LEFT JOIN found f ON f.subject_id = k.subject_id
+        FROM known k LEFT JOIN found f ON (k.rule_id, k.subject_kind, k.subject_id)
+            = (f.rule_id, f.subject_kind, f.subject_id)
         WHERE v.id = k.id AND v.state = k.state AND (
             f.subject_id IS NULL
             OR (v.subject_code, v.severity, v.observed, v."limit", v.facts)
                 IS DISTINCT FROM (f.subject_code, f.severity, f.observed, f."limit", f.facts)
             OR f.waived <> (v.state = 'WAIVED')
         )
-        RETURNING f.subject_id IS NULL AS resolved
+        RETURNING v.rule_id, f.subject_id IS NULL AS resolved
     )
-    SELECT (SELECT count(*) FROM subject), (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
+    SELECT {subjects}, (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
         (SELECT count(*) FROM changed WHERE NOT resolved), (SELECT count(*) FROM changed WHERE resolved)
 """
 COUNTS = ("subjects", "found", "opened", "updated", "resolved")
@@ -133,18 +138,53 @@ def run_waiting_sweeps() -> list[EvaluationRun]:
     return done
 
 
-def sweep_subjects(*, subjects: Mapping[str, Iterable[int]], actor: User | None) -> dict[str, dict[str, int]]:
-    """Judge these subjects anew by all rules, and write their violations by difference; counts by rule.
+def request_judging(*, rules: Iterable[str] = (), unit: OrgUnit | None = None) -> EvaluationRun:
+    """Have these rules (none named: all) judged anew for everybody or a subtree: something they rest on changed.
 
-    For whoever recomputes figures of what changed; only subjects and rules named by kind and id are touched.
+    A worker does it within seconds. One that waits already and would do the same is returned.
     """
-    ids = {kind: sorted(set(pks)) for kind, pks in subjects.items()}
-    question = Question(today(), ids)
-    return {
-        setting.rule.code: _write(setting, question, actor)
-        for setting in settings_in_effect(question.on)
-        if question.asks_about(setting.rule.kind)
-    }
+    wanted = {"trigger": "change", "unit_code": unit.code if unit else "", "rules": sorted(set(rules))}
+    waiting = EvaluationRun.objects.filter(started_at__isnull=True, **wanted).first()
+    return waiting or EvaluationRun.objects.create(**wanted)
+
+
+def sweep_subjects(
+    *,
+    subjects: Mapping[str, Iterable[int]],
+    actor: User | None,
+    rules: Iterable[str] | None = None,
+    due: Mapping[str, Collection[int]] | None = None,
+) -> dict[str, int]:
+    """Judge these subjects anew by all rules (or these codes), and write their violations by difference; the counts.
+
+    One statement for all rules. `due` as in Question: the drain has just refreshed the figures of these subjects.
+    Two of these about the same subject must not overlap: the drain sees to it by the figures it has locked.
+    """
+    question = Question(today(), {kind: sorted(set(pks)) for kind, pks in subjects.items()}, due=due)
+    settings = settings_in_effect(question.on, rules)
+    found, params = all_found(settings, question)
+    if not found:
+        return dict.fromkeys(COUNTS, 0)
+    kinds = {kind: ids for kind, ids in (question.ids or {}).items() if ids}
+    among = " OR ".join(
+        f"v.subject_kind = '{kind_named(kind).name}' AND v.subject_id = ANY (%(known_{kind})s)" for kind in kinds
+    )
+    statement = DIFFERENCE.format(
+        with_list="",
+        found=found,
+        known_joins="",
+        known_where=f"AND ({among})",
+        subjects=str(sum(len(ids) for ids in kinds.values())),
+    )
+    params |= {f"known_{kind}": ids for kind, ids in kinds.items()}
+    with acting(actor, reason=str(_("evaluation of the rules")), origin="task"), connection.cursor() as cursor:
+        # Shared: sweeps of everybody wait for us and we for them, never we for one another.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, rule) FROM unnest(%s::int[]) AS rule",
+            [WRITING, sorted(setting.pk % 2**31 for setting in settings)],
+        )
+        cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk for setting in settings]})
+        return dict(zip(COUNTS, cursor.fetchone(), strict=True))
 
 
 def _carry_out(run: EvaluationRun) -> EvaluationRun:
@@ -194,7 +234,8 @@ def _judge_everyone(run: EvaluationRun) -> None:
 def _judge(setting: Setting, question: Question, run: EvaluationRun) -> None:
     code, begun = setting.rule.code, time.perf_counter()
     try:
-        result: dict[str, Any] = dict(_write(setting, question, run.started_by, run.trigger))
+        now = replace(question, due=due_subjects())
+        result: dict[str, Any] = dict(_write(setting, now, run.started_by, run.trigger))
     except DatabaseError as error:
         # One rule that cannot be judged must not hide what the others find; it is logged, named and never a verdict.
         logger.exception("rule %s could not be judged", code)
@@ -210,19 +251,23 @@ def _write(setting: Setting, question: Question, actor: User | None, trigger: st
     kind = setting.kind
     with_list, select, params = found_by(setting, question)
     joins, where = "", ""
-    if question.ids is not None:
-        where = f"AND v.subject_id = ANY (%(ids_{kind.name})s)"
-    elif question.unit is not None:
+    if question.unit is not None:
         joins = f"JOIN ({kind.rows}) r ON r.id = v.subject_id JOIN org_orgunit u ON u.id = r.unit_id"
         where = "AND u.path @> ARRAY[%(unit)s::bigint]"
-    statement = DIFFERENCE.format(with_list=with_list, select=select, known_joins=joins, known_where=where)
+    statement = DIFFERENCE.format(
+        with_list=f"{with_list},",
+        found=select,
+        known_joins=joins,
+        known_where=where,
+        subjects="(SELECT count(*) FROM subject)",
+    )
     with (
         acting(actor, reason=str(_("evaluation of the rules")), origin=trigger or "task"),
         connection.cursor() as cursor,
     ):
-        # Lock first, read in the next statement: it sees what the one before us wrote.
+        # Lock first, read in the next statement: it sees what those before us wrote.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITING, setting.pk % 2**31])
-        cursor.execute(statement, params | {"now": timezone.now()})
+        cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk]})
         return dict(zip(COUNTS, cursor.fetchone(), strict=True))
 
 

@@ -62,7 +62,10 @@ class Employee(EmployeeLifecycle, Recorded):
             GinIndex(OpClass(Upper("given_name"), name="gin_trgm_ops"), name="org_employee_given_trgm"),
             GinIndex(OpClass(Upper("employee_number"), name="gin_trgm_ops"), name="org_employee_number_trgm"),
         ]
-        triggers = [*history_triggers(), *mark_triggers(employee="id", watch=("status", "last_day", "hired_on"))]
+        triggers = [
+            *history_triggers(),
+            *mark_triggers(employee="id", watch=("status", "last_day", "hired_on", "home_unit_id")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.family_name}, {self.given_name} ({self.employee_number})"

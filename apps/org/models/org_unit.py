@@ -86,6 +86,8 @@ class OrgUnit(Recorded):
             TreeTrigger(name="a_path_update", operation=pgtrigger.Update),
             *history_triggers(),
             *mark_triggers(unit="id"),
+            # What holds for everybody in the unit, and who is in it.
+            *mark_triggers(subtree="id", watch=("parent_id", "max_weekly_hours", "coverage_target"), name="subtree"),
         ]
 
     def __str__(self) -> str:

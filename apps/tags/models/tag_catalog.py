@@ -50,7 +50,7 @@ class TagCatalog(Recorded):
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="tags_catalog_name_trgm"),
             GinIndex(OpClass(Upper("code"), name="gin_trgm_ops"), name="tags_catalog_code_trgm"),
         ]
-        triggers = [*history_triggers(), *mark_triggers(tag="id", watch=("hours_delta",))]
+        triggers = [*history_triggers(), *mark_triggers(tag="id", watch=("hours_delta", "type"))]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"
