@@ -31,6 +31,8 @@ register_kind(
         name="assignment",
         label="assignments.Assignment",
         table="assignments_assignment",
+        unit="place.org_unit_id",
+        unit_join="JOIN org_position place ON place.id = s.position_id",
         rows=f"""
             SELECT a.id, {CODE} AS code, p.org_unit_id AS unit_id, {CODE} AS name
             FROM assignments_assignment a JOIN org_employee e ON e.id = a.employee_id

@@ -18,8 +18,9 @@ class Rule:
     """One rule: what it judges, the SQL that finds who breaks it, and how it speaks.
 
     `violations` is SQL (or a function of the question that returns it with parameters of its own) of rows
-    (subject_id, observed, "limit", facts) over the relation `subject (id, threshold)`, which holds a few subjects or
-    all of them, each with the threshold of its unit; so the gate, the sweep and the preview run the same text.
+    (subject_id, observed, "limit", facts) over the relation `subject`, which holds a few rows of the subjects' table or
+    all of them, each with all its columns and `threshold`, that of its unit; so the gate, the sweep and the preview run
+    the same text.
     Parameters: today, as_accepted (ids of assignments to be counted as if accepted), at_gate (whether a change is
     being judged rather than today). facts is JSON and depends on the day only where the violation does, or the sweep
     would rewrite it nightly; facts.records lists the records behind the verdict as {kind, id, code}.

@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef
+from django.db import connection
 
 from .definitions import definition_of
 from .enums import RANKS
-from .models import BusinessRule, RuleDraft, RuleOverride, Waiver
+from .models import BusinessRule, RuleDraft
 from .questions import Question
 from .registry import Rule
 from .subjects import Kind, kind_named
@@ -44,10 +44,13 @@ class Setting:
 
 def settings_in_effect(on: date, codes: Iterable[str] | None = None) -> list[Setting]:
     """Read the catalogue: the rules in effect on a day that code stands behind. One query, at every evaluation."""
-    catalogue = BusinessRule.objects.in_effect_on(on)
+    in_effect = """
+        r.enabled AND COALESCE(r.effective_from, '-infinity'::date) <= %(on)s
+        AND COALESCE(r.effective_until, 'infinity'::date) >= %(on)s
+    """
     if codes is not None:
-        catalogue = catalogue.filter(code__in=list(codes))
-    return [setting for row in _with_exceptions(catalogue, on) if (setting := _setting(row)) is not None]
+        in_effect += " AND r.code = ANY (%(codes)s)"
+    return [setting for row in _read(in_effect, on, codes=list(codes or ())) if (setting := _setting(row)) is not None]
 
 
 def setting_of(content: RuleContent, on: date) -> Setting | None:
@@ -56,7 +59,7 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     For a draft: it is judged whether it is enabled and in its dates or not. None if nothing stands behind it.
     """
     pk = content.rule_id if isinstance(content, RuleDraft) else content.pk
-    known = _with_exceptions(BusinessRule.objects.filter(pk=pk or NOBODY), on).first()
+    known = next(iter(_read("r.id = %(pk)s", on, pk=pk or NOBODY)), None)
     rule = definition_of(content)
     if rule is None:
         return None
@@ -71,11 +74,19 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     )
 
 
-def _with_exceptions(catalogue: Any, on: date) -> Any:
-    return catalogue.annotate(
-        overridden=Exists(RuleOverride.objects.filter(rule=OuterRef("pk"))),
-        unit_waived=Exists(Waiver.objects.filter(rule=OuterRef("pk"), org_unit__isnull=False, expires_on__gte=on)),
-    ).order_by("code")
+def _read(condition: str, on: date, **params: Any) -> Any:
+    """Read the catalogue and which entries have exceptions: asked before each change, so not through the ORM."""
+    return BusinessRule.objects.raw(
+        f"""
+            SELECT r.*, EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS overridden,
+                EXISTS (
+                    SELECT FROM business_rules_waiver w
+                    WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
+                ) AS unit_waived
+            FROM business_rules_businessrule r WHERE {condition} ORDER BY r.code
+        """,
+        {"on": on, **params},
+    )
 
 
 def _setting(row: Any) -> Setting | None:
@@ -179,21 +190,29 @@ def all_found(settings: Iterable[Setting], question: Question) -> tuple[str, dic
 
 
 def _subjects(setting: Setting, question: Question, n: int) -> str:
-    """Return the SQL of subject (id, threshold), as cheap as the question allows."""
+    """Return the SQL of `subject`: the rows asked about and their threshold, as cheap as the question allows."""
     kind = setting.kind
-    threshold = f"%(threshold{n})s::numeric"
-    among = f"%(ids_{kind.name})s::bigint[]"
-    if not setting.has_overrides and question.unit is None:
-        source = f"{kind.table} s" if question.ids is None else f"unnest({among}) AS s (id)"
-        return f"SELECT s.id, {threshold} AS threshold FROM {source}"
-    conditions, joins = [], ""
-    if question.ids is not None:
-        conditions.append(f"r.id = ANY ({among})")
+    threshold, joins, conditions = f"%(threshold{n})s::numeric", "", []
+    if setting.has_overrides or question.unit is not None:
+        joins += f" {kind.unit_join}"
     if question.unit is not None:
-        joins += " JOIN org_orgunit u ON u.id = r.unit_id"
-        conditions.append("u.path @> ARRAY[%(unit)s::bigint]")
+        joins += f" JOIN org_orgunit asked ON asked.id = {kind.unit}"
+        conditions.append("asked.path @> ARRAY[%(unit)s::bigint]")
     if setting.has_overrides:
-        joins += " LEFT JOIN unit_setting o ON o.unit_id = r.unit_id"
+        joins += f" LEFT JOIN unit_setting o ON o.unit_id = {kind.unit}"
         conditions.append("o.severity IS DISTINCT FROM 'OFF'")
         threshold = f"COALESCE(o.threshold, {threshold})"
-    return f"SELECT r.id, {threshold} AS threshold FROM ({kind.rows}) r {joins} WHERE {' AND '.join(conditions)}"
+    if question.ids is not None:
+        conditions.append(f"s.id = ANY (%(ids_{kind.name})s::bigint[])")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT s.*, {threshold} AS threshold FROM {kind.table} s {joins} {where}"
+
+
+def count_subjects(kind: Kind, question: Question) -> int:
+    """Return how many subjects of a kind a question is about."""
+    if question.ids is not None:
+        return len(question.ids_of(kind.name) or ())
+    under = "" if question.unit is None else f"WHERE s.id IN ({kind.ids_under})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {kind.table} s {under}", [question.unit] if under else [])
+        return int(cursor.fetchone()[0])

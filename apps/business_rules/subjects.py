@@ -16,7 +16,8 @@ class Kind:
     """A kind of subject.
 
     `rows` is SQL: one row (id, code, name, unit_id) for each subject there is; `code` is what people and sheets call
-    it, `name` what a sentence calls it, `unit_id` the unit whose overrides hold.
+    it, `name` what a sentence calls it, `unit_id` the unit whose overrides hold. `unit` is that unit's id as SQL over a
+    row `s` of the table, after `unit_join`.
     `touches` maps another kind to SQL of pairs (id, other_id), of the ids in the parameter ids: changing the one
     changes what rules say about the other. `reached_from` is the way back: a kind to SQL of the ids of this kind on
     which rules may say something else once those of the other in the parameter ids changed. `enters` are the moves by
@@ -27,6 +28,8 @@ class Kind:
     label: str
     table: str
     rows: str
+    unit: str
+    unit_join: str = ""
     touches: Mapping[str, str] = field(default_factory=dict)
     reached_from: Mapping[str, str] = field(default_factory=dict)
     enters: tuple[str, ...] = ()

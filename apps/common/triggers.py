@@ -1,4 +1,4 @@
-"""Statement-level triggers. Row-level ones cost tens of times more on bulk writes (measured), so none are used."""
+"""Statement-level triggers. Row-level ones cost tens of times more on bulk writes (measured); small tables may."""
 
 from typing import Any
 

@@ -200,6 +200,7 @@ COVERIS_PAGE_SIZE = env.whole("COVERIS_PAGE_SIZE", 25)
 COVERIS_ADMIN_PATH = env.text("COVERIS_ADMIN_PATH", "admin").strip("/")
 COVERIS_FOUR_EYES = env.flag("COVERIS_FOUR_EYES")
 COVERIS_HORIZON_WEEKS = 13
+COVERIS_SWEEP_WORK_MEM = "256MB"  # of PostgreSQL, for the one statement by which a rule judges everybody
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
 COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 

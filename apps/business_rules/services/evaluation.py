@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from apps.common import prepared
 from apps.common.clock import today
 
 from ..models import BusinessRule
@@ -49,12 +50,18 @@ def ask(settings: Iterable[Setting], question: Question) -> list[Finding]:
     sql, params = all_found(settings, question)
     if not sql:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in _fetched(sql, params, question)]
     rules = {setting.rule.code: setting.rule for setting in settings}
     findings = [_finding(rules[row["rule"]], row) for row in rows]
     return sorted(findings, key=_easiest_first)
+
+
+def _fetched(sql: str, params: dict[str, Any], question: Question) -> list[Any]:
+    if question.ids is not None:
+        return prepared.fetch(sql, params)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
 
 
 def _finding(rule: Rule, row: dict[str, Any]) -> Finding:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.common import prepared
 from apps.common.clock import today
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
@@ -150,9 +151,7 @@ class Judgement:
         self.subjects[kind] |= ids
         taken = {(kind, pk) for pk in ids}
         for other, sql in kind_named(kind).touches.items():
-            with connection.cursor() as cursor:
-                cursor.execute(sql, {"ids": sorted(ids)})
-                pairs = cursor.fetchall()
+            pairs = prepared.fetch(sql, {"ids": sorted(ids)})
             self.subjects[other] |= {other_pk for _pk, other_pk in pairs}
             for pk, other_pk in pairs:
                 self.touched[kind, pk].add((other, other_pk))

@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.changes.due import due_subjects
+from apps.common import prepared
 from apps.common.acting import acting
 from apps.common.clock import today
 from apps.common.errors import Reason, Refusal
@@ -23,8 +25,7 @@ from apps.users.permissions import rights_of
 
 from ..models import BusinessRule, EvaluationRun
 from ..questions import Question
-from ..registry import defined_rules
-from ..sql import Setting, all_found, found_by, settings_in_effect
+from ..sql import Setting, all_found, count_subjects, found_by, settings_in_effect
 from ..subjects import kind_named
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ DIFFERENCE = """
         )
         RETURNING v.rule_id, f.subject_id IS NULL AS resolved
     )
-    SELECT {subjects}, (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
+    SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
         (SELECT count(*) FROM changed WHERE NOT resolved), (SELECT count(*) FROM changed WHERE resolved)
 """
-COUNTS = ("subjects", "found", "opened", "updated", "resolved")
+COUNTS = ("found", "opened", "updated", "resolved")
 # A rule that is switched off, not in effect or no longer defined is broken by nobody.
 RETIRE = """
     UPDATE business_rules_ruleviolation v SET state = 'RESOLVED', resolved_at = %(now)s, updated_at = %(now)s
@@ -161,8 +162,8 @@ def sweep_subjects(
     Two of these about the same subject must not overlap: the drain sees to it by the figures it has locked.
     """
     question = Question(today(), {kind: sorted(set(pks)) for kind, pks in subjects.items()}, due=due)
-    settings = settings_in_effect(question.on, rules)
-    found, params = all_found(settings, question)
+    asked = settings_in_effect(question.on, rules)
+    found, params = all_found(asked, question)
     if not found:
         return dict.fromkeys(COUNTS, 0)
     kinds = {kind: ids for kind, ids in (question.ids or {}).items() if ids}
@@ -174,17 +175,16 @@ def sweep_subjects(
         found=found,
         known_joins="",
         known_where=f"AND ({among})",
-        subjects=str(sum(len(ids) for ids in kinds.values())),
     )
     params |= {f"known_{kind}": ids for kind, ids in kinds.items()}
     with acting(actor, reason=str(_("evaluation of the rules")), origin="task"), connection.cursor() as cursor:
         # Shared: sweeps of everybody wait for us and we for them, never we for one another.
         cursor.execute(
             "SELECT pg_advisory_xact_lock_shared(%s, rule) FROM unnest(%s::int[]) AS rule",
-            [WRITING, sorted(setting.pk % 2**31 for setting in settings)],
+            [WRITING, sorted(setting.pk % 2**31 for setting in asked)],
         )
-        cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk for setting in settings]})
-        return dict(zip(COUNTS, cursor.fetchone(), strict=True))
+        params |= {"now": timezone.now(), "rules": [setting.pk for setting in asked]}
+        return dict(zip(COUNTS, prepared.fetch(statement, params)[0], strict=True))
 
 
 def _carry_out(run: EvaluationRun) -> EvaluationRun:
@@ -216,26 +216,27 @@ def _judge_everyone(run: EvaluationRun) -> None:
     if run.unit_code and unit is None:
         run.failure = str(_("The unit %(code)s is gone.") % {"code": run.unit_code})
     else:
-        settings = settings_in_effect(question.on, run.rules or None)
-        for setting in settings:
+        asked = settings_in_effect(question.on, run.rules or None)
+        counted = {kind: count_subjects(kind_named(kind), question) for kind in {item.rule.kind for item in asked}}
+        run.subjects = sum(counted.values())
+        for setting in asked:
             # Judged before the worker of an earlier attempt died.
             if setting.rule.code not in run.results:
-                _judge(setting, question, run)
+                _judge(setting, question, run, counted[setting.rule.kind])
         if unit is None:
-            run.resolved += _retire(settings, run)
+            run.resolved += _retire(asked, run)
     done = [result for result in run.results.values() if "failed" not in result]
-    run.subjects = sum(_subjects_by_kind(run.results).values())
     run.opened = sum(result["opened"] for result in done)
     run.resolved += sum(result["resolved"] for result in done)
     run.finished_at = timezone.now()
     run.save()
 
 
-def _judge(setting: Setting, question: Question, run: EvaluationRun) -> None:
+def _judge(setting: Setting, question: Question, run: EvaluationRun, subjects: int) -> None:
     code, begun = setting.rule.code, time.perf_counter()
     try:
         now = replace(question, due=due_subjects())
-        result: dict[str, Any] = dict(_write(setting, now, run.started_by, run.trigger))
+        result: dict[str, Any] = {"subjects": subjects, **_write(setting, now, run.started_by, run.trigger)}
     except DatabaseError as error:
         # One rule that cannot be judged must not hide what the others find; it is logged, named and never a verdict.
         logger.exception("rule %s could not be judged", code)
@@ -259,21 +260,21 @@ def _write(setting: Setting, question: Question, actor: User | None, trigger: st
         found=select,
         known_joins=joins,
         known_where=where,
-        subjects="(SELECT count(*) FROM subject)",
     )
     with (
         acting(actor, reason=str(_("evaluation of the rules")), origin=trigger or "task"),
         connection.cursor() as cursor,
     ):
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.COVERIS_SWEEP_WORK_MEM])
         # Lock first, read in the next statement: it sees what those before us wrote.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITING, setting.pk % 2**31])
         cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk]})
         return dict(zip(COUNTS, cursor.fetchone(), strict=True))
 
 
-def _retire(settings: list[Setting], run: EvaluationRun) -> int:
+def _retire(in_effect: list[Setting], run: EvaluationRun) -> int:
     """Resolve what is left of rules that are not in effect any more; return how many."""
-    idle = BusinessRule.objects.exclude(pk__in=[setting.pk for setting in settings])
+    idle = BusinessRule.objects.exclude(pk__in=[setting.pk for setting in in_effect])
     if run.rules:
         idle = idle.filter(code__in=run.rules)
     with (
@@ -282,13 +283,3 @@ def _retire(settings: list[Setting], run: EvaluationRun) -> int:
     ):
         cursor.execute(RETIRE, {"now": timezone.now(), "rules": list(idle.values_list("pk", flat=True))})
         return cursor.rowcount
-
-
-def _subjects_by_kind(results: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many subjects of each kind were judged: a subject judged by several rules counts once."""
-    kinds = {rule.code: rule.kind for rule in defined_rules()}
-    counts: dict[str, int] = {}
-    for code, result in results.items():
-        if code in kinds:
-            counts[kinds[code]] = max(counts.get(kinds[code], 0), result.get("subjects", 0))
-    return counts
