@@ -38,8 +38,10 @@ register_kind(
             FROM assignments_assignment a JOIN org_employee e ON e.id = a.employee_id
                 JOIN org_position p ON p.id = a.position_id
         """,
+        # Not the unit: more hours can only help it, and what takes hours away is never refused.
         touches={
-            "employee": "SELECT a.id, a.employee_id FROM assignments_assignment a WHERE a.id = ANY (%(ids)s::bigint[])"
+            other: f"SELECT a.id, a.{other}_id FROM assignments_assignment a WHERE a.id = ANY (%(ids)s::bigint[])"
+            for other in ("employee", "position")
         },
         reached_from={
             "employee": "SELECT a.id FROM assignments_assignment a WHERE a.employee_id = ANY (%(ids)s::bigint[])",
@@ -96,6 +98,9 @@ MAX_WEEKLY_HOURS = register_rule(
                     SELECT s.id, s.threshold, sum(a.effective_hours) AS hours
                     FROM subject s JOIN assignments_assignment a ON a.employee_id = s.id
                     WHERE {adds_up("a")} GROUP BY s.id, s.threshold
+                    HAVING sum(a.effective_hours) > LEAST(
+                        s.threshold, (SELECT min(lowest.max_weekly_hours) FROM org_orgunit lowest)
+                    )
                 ) s
                 JOIN org_employee e ON e.id = s.id JOIN org_orgunit u ON u.id = e.home_unit_id
                 LEFT JOIN LATERAL (
@@ -274,5 +279,56 @@ OUTSIDE_POSITION_DATES = register_rule(
         """,
         sentence=_outside,
         remedy=_inside,
+    )
+)
+
+
+# As many hours as the contract has
+
+
+def _other_than_contract(verdict: Verdict) -> str:
+    facts = verdict.facts
+    return _now("%(what)s: %(hours)s hours a week, the contract of its employee has %(contract)s.") % {
+        "what": verdict.who,
+        "hours": hours(facts["hours"]),
+        "contract": hours(facts["contract_hours"]),
+    }
+
+
+CONTRACT_HOURS_MISMATCH = register_rule(
+    Rule(
+        code="CONTRACT_HOURS_MISMATCH",
+        kind="assignment",
+        name=_("Hours other than the contract's"),
+        description=_(
+            "A live regular assignment has as many hours as the contracts of its employee have together, today or on "
+            "the first day of one yet to begin."
+        ),
+        fixable=65,
+        violations=f"""
+            SELECT a.id AS subject_id, abs(a.effective_hours - a.contract_hours) AS observed, 0::numeric AS "limit",
+                jsonb_build_object(
+                    'hours', a.effective_hours::text, 'contract_hours', round(a.contract_hours, 2)::text,
+                    'records', jsonb_build_array(
+                        jsonb_build_object('kind', 'employee', 'id', e.id, 'code', e.employee_number)
+                    )
+                ) AS facts
+            FROM (
+                SELECT a.id, a.employee_id, a.effective_hours, COALESCE(sum(held.hours_delta), 0) AS contract_hours
+                FROM subject s JOIN assignments_assignment a ON a.id = s.id
+                LEFT JOIN (
+                    SELECT t.employee_id, t.valid_from, t.valid_until, contract.hours_delta
+                    FROM tags_employeetag t JOIN tags_tagcatalog contract ON contract.id = t.tag_id
+                    WHERE contract.type = 'CONTRACT' AND (t.valid_until IS NULL OR t.valid_until >= %(today)s)
+                ) held ON held.employee_id = a.employee_id AND GREATEST(a.starts_on, %(today)s::date)
+                    BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
+                WHERE {live("a")} AND NOT a.is_reinforcement
+                GROUP BY a.id, a.employee_id, a.effective_hours
+                HAVING a.effective_hours <> COALESCE(sum(held.hours_delta), 0)
+            ) a JOIN org_employee e ON e.id = a.employee_id
+        """,
+        sentence=_other_than_contract,
+        remedy=lambda verdict: _now("Change the hours to %(hours)s, or enter another contract.")
+        % {"hours": hours(verdict.facts["contract_hours"])},
     )
 )

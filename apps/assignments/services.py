@@ -77,7 +77,11 @@ def save_assignments(
         for row in assignments:
             if row.pk is None and actor is not None:
                 row.created_by_id = actor.pk
-        subjects = {"employee": {row.employee_id for row in assignments}, "assignment": changed}
+        subjects = {
+            "employee": {row.employee_id for row in assignments},
+            "position": {row.position_id for row in assignments},
+            "assignment": changed,
+        }
         with judged(subjects=subjects, actor=actor, confirmed=confirmed) as judgement:
             with within_scope(Assignment, assignments, actor):
                 save_rows(Assignment, assignments, leave=KEPT)

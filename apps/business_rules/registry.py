@@ -26,7 +26,8 @@ class Rule:
     would rewrite it nightly; facts.records lists the records behind the verdict as {kind, id, code}.
     `worse` says in which direction the observed value gets worse; None observed is worse than any number.
     `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower `fixable` =
-    easier for the person to fix.
+    easier for the person to fix. `gated` is false for a rule about capacity that lacks or lies idle: committing
+    capacity cannot break it, and taking capacity away is never refused or asked about, so the gate leaves it out.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Rule:
     remedy: Callable[[Verdict], str]
     worse: Literal["higher", "lower"] = "higher"
     fixable: int = 50
+    gated: bool = True
 
     def sql(self, question: Question) -> tuple[str, dict[str, Any]]:
         """Return the SQL of the violations and the parameters of its own."""

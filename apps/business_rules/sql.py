@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -141,7 +142,7 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
     The columns are COLUMNS; who = the subject's name in a sentence.
     """
     kind = setting.kind
-    broken, params = setting.rule.sql(question)
+    broken, params = _apart(*setting.rule.sql(question), n)
     params |= {
         "today": question.on,
         "at_gate": question.at_gate,
@@ -182,11 +183,24 @@ def all_found(settings: Iterable[Setting], question: Question) -> tuple[str, dic
     """Return one query (COLUMNS) of all violations of these rules, and its parameters; empty if none is asked."""
     parts: list[str] = []
     params: dict[str, Any] = {}
-    for n, setting in enumerate(setting for setting in settings if question.asks_about(setting.rule.kind)):
+    asked = [
+        setting
+        for setting in settings
+        if question.asks_about(setting.rule.kind) and (setting.rule.gated or not question.at_gate)
+    ]
+    for n, setting in enumerate(asked):
         with_list, select, own = found_by(setting, question, n)
         parts.append(f"(WITH {with_list} {select})")
         params |= own
     return " UNION ALL ".join(parts), params
+
+
+def _apart(sql: str, params: Mapping[str, Any], n: int) -> tuple[str, dict[str, Any]]:
+    """Number the parameters a rule brings along: another rule of the statement may mean something else by the name."""
+    if not params:
+        return sql, {}
+    named = re.compile(r"%\((" + "|".join(map(re.escape, params)) + r")\)s")
+    return named.sub(lambda found: f"%({found[1]}_{n})s", sql), {f"{name}_{n}": params[name] for name in params}
 
 
 def _subjects(setting: Setting, question: Question, n: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -10,21 +11,22 @@ from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.changes.storing import stored_or_anew
+from apps.changes.storing import fenced, stored_or_anew
 
-from .coverage import coverage_sql, unit_sql
+from .coverage import FIGURES, coverage_sql, unit_sql
 from .recompute import POSITIONS, UNITS
 
 
-def coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
-    """Return a query (position_id, required, assigned, reinforcement, proposed, unqualified) and its parameters.
+def coverage_asked(question: Question, figures: Sequence[str] = FIGURES) -> tuple[str, dict[str, Any]]:
+    """Return a query (position_id and these FIGURES) and its parameters.
 
     The arrays hold hour-days of the current week and the 12 to come. It covers at least the positions asked about;
     select from it in parentheses and join it to `subject`. %(span_first)s is the Monday of element 1.
     """
     span = Span.current(question.on)
     if question.due is None:
-        return coverage_sql(span, positions=question.ids_of(SubjectKind.POSITION), accepted=question.as_accepted)
+        asked = question.ids_of(SubjectKind.POSITION)
+        return fenced(coverage_sql(span, positions=asked, accepted=question.as_accepted, figures=figures))
     return stored_or_anew(
         POSITIONS, span, lambda ids: coverage_sql(span, positions=ids), question.due.get(Kind.POSITION.value, ())
     )
@@ -39,7 +41,7 @@ def unit_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
     span = Span.current(question.on)
     if question.due is None:
         asked = question.ids_of(SubjectKind.UNIT)
-        return _anew(span, None if asked is None else _below(asked), question.as_accepted)
+        return fenced(_anew(span, None if asked is None else _below(asked), question.as_accepted))
     return stored_or_anew(UNITS, span, lambda ids: _anew(span, ids), question.due.get(Kind.UNIT.value, ()))
 
 

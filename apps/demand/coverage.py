@@ -15,7 +15,9 @@ from apps.offer.giving import giving_ctes, week_sums, zeros
 
 from .enums import CoverageState
 
-FIGURES = ("required", "assigned", "reinforcement", "proposed", "unqualified")
+# Of which part of the formula each figure comes.
+SOURCES = {"required": "need", "assigned": "given", "reinforcement": "given", "proposed": "given", "unqualified": "short"}
+FIGURES = tuple(SOURCES)
 ROLLED_UP = ("filled", "deficit", "surplus")
 STATES = {
     "vacant": CoverageState.VACANT,
@@ -39,9 +41,13 @@ def state_of(required: int, assigned: int) -> CoverageState:
 
 
 def coverage_sql(
-    span: Span, *, positions: Sequence[int] | None = None, accepted: Sequence[int] = ()
+    span: Span,
+    *,
+    positions: Sequence[int] | None = None,
+    accepted: Sequence[int] = (),
+    figures: Sequence[str] = FIGURES,
 ) -> tuple[str, dict[str, Any]]:
-    """Return a query (position_id, required, assigned, reinforcement, proposed, unqualified) and its parameters.
+    """Return a query (position_id and these of the FIGURES) and its parameters.
 
     The figures are bigint[] with one element of hour-days a week of the span. `positions=None` means all;
     the assignments in `accepted` count as if they were accepted already. Wrap it in parentheses to select from it.
@@ -61,8 +67,34 @@ def coverage_sql(
     giving = giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)" if some else "")
     columns = ", ".join(
         f"COALESCE({source}.{name}, {zeros(span)}) AS {name}"
-        for name, source in zip(FIGURES, ("need", "given", "given", "given", "short"), strict=True)
+        for name, source in SOURCES.items()
+        if name in figures
     )
+    unqualified = f"""asked AS (
+        SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id
+        FROM entries n JOIN tags_positiontag w ON w.position_id = n.position_id AND w.level = 'REQUIRED'
+        WHERE n.counted
+    ),
+    held AS (
+        SELECT q.assignment_id, q.tag_id, COALESCE(range_agg(int4range(
+                   GREATEST(t.valid_from - %(span_first)s::date, 0),
+                   LEAST(COALESCE(t.valid_until, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1
+               )) FILTER (WHERE t.id IS NOT NULL), '{{}}') AS days
+        FROM asked q LEFT JOIN tags_employeetag t ON t.employee_id = q.employee_id AND t.tag_id = q.tag_id
+             AND t.valid_from <= %(span_last)s::date
+             AND (t.valid_until IS NULL OR t.valid_until >= %(span_first)s::date)
+        GROUP BY q.assignment_id, q.tag_id
+    ),
+    qualified AS (SELECT assignment_id, range_intersect_agg(days) AS days FROM held GROUP BY assignment_id),
+    lacking AS (
+        SELECT n.position_id, n.hours, lower(run) AS lo, upper(run) AS hi
+        FROM entries n JOIN qualified q ON q.assignment_id = n.assignment_id
+        CROSS JOIN LATERAL unnest(int4multirange(int4range(n.lo, n.hi)) - q.days) AS run
+    ),
+    short AS (SELECT position_id, {week_sums("hours", span)} AS unqualified FROM lacking GROUP BY position_id),
+    """
+    if "unqualified" not in figures:
+        unqualified = ""
     sql = f"""WITH booked AS MATERIALIZED (
         SELECT a.id AS assignment_id, a.position_id, a.employee_id, (a.effective_hours * 100)::int AS hours,
                a.is_reinforcement, {counted} AS counted,
@@ -85,29 +117,7 @@ def coverage_sql(
                {week_sums("hours", span, where="NOT counted")} AS proposed
         FROM entries GROUP BY position_id
     ),
-    asked AS (
-        SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id
-        FROM entries n JOIN tags_positiontag w ON w.position_id = n.position_id AND w.level = 'REQUIRED'
-        WHERE n.counted
-    ),
-    held AS (
-        SELECT q.assignment_id, q.tag_id, COALESCE(range_agg(int4range(
-                   GREATEST(t.valid_from - %(span_first)s::date, 0),
-                   LEAST(COALESCE(t.valid_until, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1
-               )) FILTER (WHERE t.id IS NOT NULL), '{{}}') AS days
-        FROM asked q LEFT JOIN tags_employeetag t ON t.employee_id = q.employee_id AND t.tag_id = q.tag_id
-             AND t.valid_from <= %(span_last)s::date
-             AND (t.valid_until IS NULL OR t.valid_until >= %(span_first)s::date)
-        GROUP BY q.assignment_id, q.tag_id
-    ),
-    qualified AS (SELECT assignment_id, range_intersect_agg(days) AS days FROM held GROUP BY assignment_id),
-    lacking AS (
-        SELECT n.position_id, n.hours, lower(run) AS lo, upper(run) AS hi
-        FROM entries n JOIN qualified q ON q.assignment_id = n.assignment_id
-        CROSS JOIN LATERAL unnest(int4multirange(int4range(n.lo, n.hi)) - q.days) AS run
-    ),
-    short AS (SELECT position_id, {week_sums("hours", span)} AS unqualified FROM lacking GROUP BY position_id),
-    open AS MATERIALIZED (
+    {unqualified}open AS MATERIALIZED (
         SELECT p.id AS position_id, (p.required_weekly_hours * 100)::int AS hours,
                GREATEST(COALESCE(p.opens_on - %(span_first)s::date, 0), 0) AS lo,
                LEAST(COALESCE(p.closes_on, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1 AS hi,
@@ -134,7 +144,7 @@ def coverage_sql(
     FROM org_position p
     LEFT JOIN need ON need.position_id = p.id
     LEFT JOIN given ON given.position_id = p.id
-    LEFT JOIN short ON short.position_id = p.id
+    {"LEFT JOIN short ON short.position_id = p.id" if unqualified else ""}
     WHERE TRUE {only("p.id")}"""
     return sql, params
 

@@ -147,9 +147,13 @@ def _apply(plan: Plan, rows: Sequence[Row]) -> tuple[list[Finding], list[Finding
 
 
 def _looked_at(plan: Plan, rows: Sequence[Row]) -> dict[str, list[int]]:
-    """Return the subjects to look at before the first row: employees whose capacity the sheet commits."""
+    """Return the subjects to look at before the first row: whose capacity the sheet commits, and to what."""
     if plan.resource.sheet == "assignments":
-        return {"employee": sorted({row.instance.employee_id for row in rows if not _is_ending(row)})}
+        committing = [row.instance for row in rows if not _is_ending(row)]
+        return {
+            "employee": sorted({assignment.employee_id for assignment in committing}),
+            "position": sorted({assignment.position_id for assignment in committing}),
+        }
     return {}
 
 

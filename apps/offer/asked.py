@@ -8,7 +8,7 @@ from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.changes.storing import stored_or_anew
+from apps.changes.storing import fenced, stored_or_anew
 
 from .ledger import ledger_sql
 from .recompute import TABLE
@@ -22,7 +22,7 @@ def ledger_asked(question: Question) -> tuple[str, dict[str, Any]]:
     """
     span = Span.current(question.on)
     if question.due is None:
-        return ledger_sql(span, employees=question.ids_of(SubjectKind.EMPLOYEE), accepted=question.as_accepted)
+        return fenced(ledger_sql(span, employees=question.ids_of(SubjectKind.EMPLOYEE), accepted=question.as_accepted))
     return stored_or_anew(
         TABLE, span, lambda ids: ledger_sql(span, employees=ids), question.due.get(Kind.EMPLOYEE.value, ())
     )

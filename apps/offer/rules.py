@@ -12,15 +12,27 @@ from django.utils.translation import gettext_lazy as _
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, hours
+from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
 
 from .asked import ledger_asked
 
 
+def _in_hour_days(sign: str = "") -> str:
+    """Return SQL for a subject's threshold of hours, or minus it, in hour-days; weighed in integers."""
+    return f"({sign}COALESCE(s.threshold, 0) * {HOUR_DAYS})::bigint"
+
+
 def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
     """Return who has a week of the horizon whose balance is below −threshold, by the ledger's own formula."""
     ledger, params = ledger_asked(question)
+    limit = _in_hour_days("-")
+    below = f"worst.balance < {limit}"
+    if question.due is not None:
+        # Of everybody only those who have such a week are sorted by it; of a few it costs more to plan than it saves.
+        weeks = range(1, Span.current(question.on).weeks + 1)
+        below = " OR ".join(f"l.pool[{week}] - l.assigned[{week}] < {limit}" for week in weeks)
     return (
         f"""
             SELECT s.id AS subject_id, worst.balance::numeric / {HOUR_DAYS} AS observed,
@@ -48,7 +60,7 @@ def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
                 FROM generate_subscripts(l.pool, 1) AS week
                 ORDER BY balance, week LIMIT 1
             ) worst
-            WHERE worst.balance < -COALESCE(s.threshold, 0) * {HOUR_DAYS}
+            WHERE {below}
         """,
         params,
     )
@@ -84,5 +96,66 @@ HOURS_OVER_POOL = register_rule(
         violations=_below_the_balance,
         sentence=_over,
         remedy=_less,
+    )
+)
+
+
+# Hours paid for and not used
+
+
+def _much_to_give(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return whose balance of the current week is above the threshold."""
+    ledger, params = ledger_asked(question)
+    return (
+        f"""
+            SELECT s.id AS subject_id,
+                -- What is above is never shown as what it is above of.
+                GREATEST(round((l.pool[1] - l.assigned[1])::numeric / {HOUR_DAYS}, 2), COALESCE(s.threshold, 0) + 0.01)
+                    AS observed,
+                COALESCE(s.threshold, 0) AS "limit",
+                jsonb_build_object(
+                    'week', %(span_first)s::date, 'pool', round(l.pool[1]::numeric / {HOUR_DAYS}, 2)::text,
+                    'assigned', round(l.assigned[1]::numeric / {HOUR_DAYS}, 2)::text,
+                    'records', jsonb_build_array(
+                        jsonb_build_object('kind', 'employee', 'id', e.id, 'code', e.employee_number)
+                    )
+                ) AS facts
+            FROM subject s JOIN ({ledger}) l ON l.employee_id = s.id JOIN org_employee e ON e.id = s.id
+            WHERE l.pool[1] - l.assigned[1] > {_in_hour_days()}
+        """,
+        params,
+    )
+
+
+def _unused(verdict: Verdict) -> str:
+    facts = verdict.facts
+    return _now("%(who)s: %(balance)s hours to give in week %(week)s (pool %(pool)s, assigned %(assigned)s).") % {
+        "who": verdict.who,
+        "balance": hours(verdict.observed),
+        "week": week_code(date.fromisoformat(facts["week"])),
+        "pool": hours(facts["pool"]),
+        "assigned": hours(facts["assigned"]),
+    }
+
+
+def _use(verdict: Verdict) -> str:
+    over = hours((verdict.observed or Decimal(0)) - (verdict.limit or Decimal(0)))
+    return _now("Assign %(over)s hours more where they lack; %(limit)s may stay free.") % {
+        "over": over,
+        "limit": hours(verdict.limit),
+    }
+
+
+UNUSED_CAPACITY = register_rule(
+    Rule(
+        code="UNUSED_CAPACITY",
+        kind="employee",
+        name=_("Unused capacity"),
+        description=_("An employee's balance of the current week (hours to give − hours assigned) is not above the threshold."),
+        fixable=80,
+        gated=False,
+        violations=_much_to_give,
+        sentence=_unused,
+        remedy=_use,
     )
 )

@@ -232,6 +232,7 @@ class TestSheets:
 
     def test_the_door_inside_a_block_leaves_the_judging_to_it(self, clinic: Clinic, rules: Rules) -> None:
         contract_of(clinic, 80)
+        type(clinic.p2).objects.filter(pk=clinic.p2.pk).update(required_weekly_hours=40)
         old = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
         new = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=40, starts_on=TODAY)
         with judged(

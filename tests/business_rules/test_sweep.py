@@ -27,10 +27,18 @@ from apps.business_rules.tasks import sweep as nightly
 from apps.common.errors import Refusal
 from tests.conftest import TODAY
 from tests.factories import AssignmentFactory, BusinessRuleFactory, Clinic, RuleOverrideFactory, WaiverFactory
-from tests.rules.catalogue import install_rules
+from tests.rules.catalogue import OF_ASSIGNING, install_rules
 
 pytestmark = pytest.mark.django_db
 Rules = dict[str, BusinessRule]
+
+
+@pytest.fixture
+def rules(db: Any) -> Rules:
+    """Return the rules the sweep is told with, by code."""
+    return install_rules(*OF_ASSIGNING)
+
+
 History = RuleViolation.history
 
 
@@ -40,7 +48,7 @@ def overbooked(clinic: Clinic) -> Clinic:
     AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=40, accepted=True)
     AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=24, accepted=True)
     AssignmentFactory(employee=clinic.surgeon, position=clinic.p2, effective_hours=40, accepted=True)
-    install_rules()
+    install_rules(*OF_ASSIGNING)
     return clinic
 
 
@@ -63,7 +71,7 @@ def test_it_opens_what_is_wrong_with_numbers_and_records(overbooked: Clinic) -> 
     assert (run.trigger, run.opened, run.resolved, run.failure) == ("nightly", 3, 0, "")
     assert run.finished_at is not None
     assert run.results["HOURS_OVER_POOL"]["found"] == 2
-    assert set(run.results) == set(install_rules())
+    assert set(run.results) == set(install_rules(*OF_ASSIGNING))
     assert all(result["ms"] > 0 for result in run.results.values())
     assert run.subjects == 3 + 3  # employees and assignments
 
@@ -289,7 +297,7 @@ class TestCommand:
         code, told = self.told()
         assert code == 1
         assert told["rules"] == {
-            **dict.fromkeys(sorted(install_rules()), 0),
+            **dict.fromkeys(sorted(install_rules(*OF_ASSIGNING)), 0),
             "MAX_WEEKLY_HOURS": 1,
             "HOURS_OVER_POOL": 2,
         }

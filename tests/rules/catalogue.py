@@ -11,23 +11,40 @@ from apps.business_rules.services import evaluate_rules
 from apps.business_rules.verdicts import Finding
 from tests.factories import BusinessRuleFactory
 
+# (code, kind of subject, severity, threshold, enabled)
 REFERENCE = (
-    ("MAX_WEEKLY_HOURS", "employee", "BLOCKING", "60"),
-    ("EMPLOYEE_NOT_AVAILABLE", "assignment", "BLOCKING", None),
-    ("DUPLICATE_ASSIGNMENT", "assignment", "BLOCKING", None),
-    ("MISSING_REQUIRED_TAG", "assignment", "BLOCKING", None),
-    ("OUTSIDE_POSITION_DATES", "assignment", "BLOCKING", None),
-    ("HOURS_OVER_POOL", "employee", "WARNING", "0"),
+    ("MAX_WEEKLY_HOURS", "employee", "BLOCKING", "60", True),
+    ("EMPLOYEE_NOT_AVAILABLE", "assignment", "BLOCKING", None, True),
+    ("DUPLICATE_ASSIGNMENT", "assignment", "BLOCKING", None, True),
+    ("MISSING_REQUIRED_TAG", "assignment", "BLOCKING", None, True),
+    ("OUTSIDE_POSITION_DATES", "assignment", "BLOCKING", None, True),
+    ("HOURS_OVER_POOL", "employee", "WARNING", "0", True),
+    ("NO_CONTRACT", "employee", "WARNING", None, True),
+    ("REQUIRED_TAG_EXPIRING", "assignment", "WARNING", "30", True),
+    ("CONTRACT_ENDING", "employee", "INFO", "60", True),
+    ("CONTRACT_HOURS_MISMATCH", "assignment", "INFO", None, False),
+    ("UNIT_UNDER_COVERED", "unit", "WARNING", "80", True),
+    ("POSITION_VACANT", "position", "WARNING", "14", True),
+    ("POSITION_OVER_COVERED", "position", "INFO", "100", True),
+    ("UNUSED_CAPACITY", "employee", "INFO", "8", True),
 )
 
+# What the tests of the engine are told with: rules about one employee's hours and one assignment.
+OF_ASSIGNING = tuple(code for code, *_ in REFERENCE[:6])
 
-def install_rules() -> dict[str, BusinessRule]:
-    """Put the six rules into the catalogue and return them by code."""
+
+def install_rules(*codes: str) -> dict[str, BusinessRule]:
+    """Put the reference rules, or these of them, into the catalogue and return them by code."""
     return {
         code: BusinessRuleFactory(
-            code=code, subject_kind=kind, severity=severity, threshold=threshold and Decimal(threshold)
+            code=code,
+            subject_kind=kind,
+            severity=severity,
+            threshold=threshold and Decimal(threshold),
+            enabled=enabled,
         )
-        for code, kind, severity, threshold in REFERENCE
+        for code, kind, severity, threshold, enabled in REFERENCE
+        if not codes or code in codes
     }
 
 

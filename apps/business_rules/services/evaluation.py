@@ -32,8 +32,9 @@ def evaluate_rules(
 
     `subjects` maps a kind (employee, assignment, position, unit) to ids, None asks about everyone; `rules` are
     codes. The catalogue is read now, so an edit acts at once. `as_accepted` are proposals counted as if they were
-    accepted; `at_gate` looks ahead to the day an assignment begins where the sweep looks at `on` (today). One query
-    for the catalogue and one for all rules together, however many subjects.
+    accepted; `at_gate` looks ahead to the day an assignment begins where the sweep looks at `on` (today), and leaves
+    out the rules the gate does not ask. One query for the catalogue and one for all rules together, however many
+    subjects.
     """
     question = Question(
         on=on or today(),

@@ -1,0 +1,394 @@
+"""The rules about what is not covered, or covered more than once."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from apps.business_rules.enums import SubjectKind
+from apps.business_rules.questions import Question
+from apps.business_rules.registry import Rule, register_rule
+from apps.business_rules.verdicts import Verdict, day, hours
+from apps.changes.span import Span
+from apps.common.hours import HOUR_DAYS
+from apps.common.weeks import week_code
+from apps.fsm.employee_fsm import GIVING
+from apps.offer.giving import giving_ctes
+
+from .asked import coverage_asked, unit_coverage_asked
+
+# So many units below are named as the largest gaps of a unit.
+NAMED = 5
+COUNTED = "NOT a.voided AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))"
+ASSIGNMENT = "e.employee_number || '/' || p.code || '/' || a.starts_on"
+
+
+def percent(value: Decimal | str | None) -> str:
+    """Return a percent for people: one decimal, or the two that a target has."""
+    number = Decimal(value or 0)
+    exact = number == number.quantize(Decimal("0.1"))
+    return number_format(number, decimal_pos=1 if exact else 2, use_l10n=True)
+
+
+def _in_hours(hour_days: str) -> str:
+    """Return SQL for a text of hours with two decimals, of hour-days."""
+    return f"round({hour_days}::numeric / {HOUR_DAYS}, 2)::text"
+
+
+def _at_least_hours(hour_days: str) -> str:
+    """Return SQL for a text of hours with two decimals that are not too few, of hour-days."""
+    return f"round(ceil({hour_days}::numeric / {HOUR_DAYS // 100}) / 100, 2)::text"
+
+
+def _week(verdict: Verdict) -> str:
+    return week_code(date.fromisoformat(verdict.facts["week"]))
+
+
+# A unit and all below it
+
+
+def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the units with a week of the horizon in which filled ÷ required is below the target; the first of them."""
+    own, params = unit_coverage_asked(question)
+    weeks = range(1, Span.current(question.on).weeks + 1)
+    required = ", ".join(f"sum(own.required[{week}])" for week in weeks)
+    filled = ", ".join(f"sum(own.filled[{week}])" for week in weeks)
+    return (
+        f"""
+            WITH own AS MATERIALIZED (
+                SELECT figures.org_unit_id AS id, u.path, figures.required, figures.filled
+                FROM ({own}) figures JOIN org_orgunit u ON u.id = figures.org_unit_id
+                WHERE 0 < ANY (figures.required)
+            ),
+            whole AS (
+                SELECT above.id, ARRAY[{required}]::bigint[] AS required, ARRAY[{filled}]::bigint[] AS filled
+                FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN subject s ON s.id = above.id
+                GROUP BY above.id
+            ),
+            nearest AS (
+                SELECT DISTINCT ON (s.id) s.id, target.coverage_target AS percent, target.code
+                FROM subject s JOIN org_orgunit u ON u.id = s.id
+                    CROSS JOIN unnest(u.path) WITH ORDINALITY AS above (id, depth)
+                    JOIN org_orgunit target ON target.id = above.id AND target.coverage_target IS NOT NULL
+                ORDER BY s.id, above.depth DESC
+            ),
+            short AS MATERIALIZED (
+                SELECT whole.id, aim.percent, aim.unit, first.*
+                FROM whole JOIN subject s ON s.id = whole.id LEFT JOIN nearest ON nearest.id = whole.id
+                CROSS JOIN LATERAL (
+                    SELECT COALESCE(nearest.percent, s.threshold) AS percent, nearest.code AS unit
+                ) aim
+                CROSS JOIN LATERAL (
+                    SELECT week, whole.required[week] AS required, whole.filled[week] AS filled
+                    FROM generate_subscripts(whole.required, 1) AS week
+                    WHERE whole.required[week] > 0 AND whole.filled[week] * 100 < aim.percent * whole.required[week]
+                    ORDER BY week LIMIT 1
+                ) first
+            ),
+            gap AS (
+                SELECT id, jsonb_agg(
+                    jsonb_build_object('kind', 'unit', 'id', below, 'code', code, 'missing', {_in_hours("missing")})
+                    ORDER BY missing DESC, below
+                ) AS records
+                FROM (
+                    SELECT short.id, own.id AS below, u.code, own.required[week] - own.filled[week] AS missing,
+                        row_number() OVER (
+                            PARTITION BY short.id ORDER BY own.required[week] - own.filled[week] DESC, own.id
+                        ) AS place
+                    FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN short ON short.id = above.id
+                        JOIN org_orgunit u ON u.id = own.id
+                    WHERE own.required[week] > own.filled[week]
+                ) each
+                WHERE place <= {NAMED} GROUP BY id
+            )
+            SELECT short.id AS subject_id,
+                -- What is below is never shown as what it is below of.
+                CASE WHEN shown.percent < short.percent THEN shown.percent ELSE shown.percent - 0.1 END AS observed,
+                short.percent AS "limit",
+                jsonb_build_object(
+                    'week', %(span_first)s::date + 7 * (short.week - 1),
+                    'required', {_in_hours("short.required")}, 'filled', {_in_hours("short.filled")},
+                    'missing', {_at_least_hours("(short.percent * short.required / 100 - short.filled)")},
+                    'target_unit', short.unit, 'records', gap.records
+                ) AS facts
+            FROM short JOIN gap ON gap.id = short.id
+            CROSS JOIN LATERAL (SELECT round(short.filled * 100::numeric / short.required, 1) AS percent) shown
+        """,
+        params,
+    )
+
+
+def _under_covered(verdict: Verdict) -> str:
+    facts = verdict.facts
+    words = {
+        "who": verdict.who,
+        "percent": percent(verdict.observed),
+        "week": _week(verdict),
+        "filled": hours(facts["filled"]),
+        "required": hours(facts["required"]),
+        "target": percent(verdict.limit),
+        "unit": facts["target_unit"],
+    }
+    if facts["target_unit"]:
+        return (
+            _now(
+                "%(who)s: %(percent)s %% covered in week %(week)s (%(filled)s of %(required)s hours), below the target "
+                "of %(target)s %% of unit %(unit)s."
+            )
+            % words
+        )
+    return (
+        _now(
+            "%(who)s: %(percent)s %% covered in week %(week)s (%(filled)s of %(required)s hours), below %(target)s %%."
+        )
+        % words
+    )
+
+
+def _cover(verdict: Verdict) -> str:
+    return _now("It takes %(missing)s hours more that week. The largest gaps: %(gaps)s.") % {
+        "missing": hours(verdict.facts["missing"]),
+        "gaps": ", ".join(f"{record['code']}: {hours(record['missing'])}" for record in verdict.facts["records"]),
+    }
+
+
+UNIT_UNDER_COVERED = register_rule(
+    Rule(
+        code="UNIT_UNDER_COVERED",
+        kind="unit",
+        name=_("Unit under-covered"),
+        description=_(
+            "In no week of the current one and the 12 to come is a unit, with all below it, covered to less than its "
+            "coverage target, or the threshold where no unit above sets a target. Weeks without demand do not count."
+        ),
+        worse="lower",
+        fixable=70,
+        gated=False,
+        violations=_below_target,
+        sentence=_under_covered,
+        remedy=_cover,
+    )
+)
+
+
+# A position with demand and nobody there
+
+# Days further back than this are not told apart.
+SINCE = date(1900, 1, 1)
+
+
+def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the positions that have had demand and nobody in force for more days running than the threshold."""
+    span = Span(SINCE, (question.on - SINCE).days // 7 + 1, question.on)
+    params = dict(span.params)
+    only = ""
+    if (positions := question.ids_of(SubjectKind.POSITION)) is not None:
+        only = "AND a.position_id = ANY (%(positions)s::bigint[])"
+        params["positions"] = positions
+    giving = ", ".join(f"'{status.value}'" for status in GIVING)
+    # Nobody can be there today where every assignment of today is of somebody who is not: this finds the few positions
+    # for which it is worth asking, day by day, when somebody last was.
+    return (
+        f"""
+            WITH deserted AS MATERIALIZED (
+                SELECT p.id, p.opens_on, p.required_weekly_hours, COALESCE(s.threshold, 0) AS threshold
+                FROM subject s JOIN org_position p ON p.id = s.id
+                WHERE (p.opens_on IS NULL OR %(today)s::date - p.opens_on >= COALESCE(s.threshold, 0))
+                    AND (p.closes_on IS NULL OR p.closes_on >= %(today)s)
+                    AND NOT EXISTS (
+                        SELECT FROM assignments_assignment a
+                        WHERE a.position_id = p.id AND {COUNTED} {only} AND a.starts_on <= %(today)s
+                            AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
+                            AND NOT EXISTS (
+                                SELECT FROM org_employee e WHERE e.id = a.employee_id
+                                    AND (e.status NOT IN ({giving}) OR e.last_day < %(today)s)
+                            )
+                            AND NOT EXISTS (
+                                SELECT FROM org_leave l WHERE l.employee_id = a.employee_id
+                                    AND l.starts_on <= %(today)s AND (l.ends_on IS NULL OR l.ends_on >= %(today)s)
+                            )
+                    )
+            ),
+            booked AS MATERIALIZED (
+                SELECT a.id, a.position_id, a.employee_id,
+                    GREATEST(a.starts_on, %(span_first)s::date) - %(span_first)s::date AS lo,
+                    LEAST(a.ends_on, %(today)s::date) - %(span_first)s::date + 1 AS hi
+                FROM deserted d JOIN assignments_assignment a ON a.position_id = d.id
+                WHERE {COUNTED} {only} AND a.starts_on <= %(today)s
+            ),
+            {giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)")},
+            covered AS (
+                SELECT DISTINCT ON (b.position_id) b.position_id, b.id AS assignment_id,
+                    %(span_first)s::date + LEAST(b.hi, g.hi) AS until
+                FROM booked b JOIN giving g ON g.employee_id = b.employee_id AND g.lo < b.hi AND g.hi > b.lo
+                ORDER BY b.position_id, LEAST(b.hi, g.hi) DESC, b.id
+            ),
+            -- What adjustments add up to changes where one begins or has ended; without any there is always demand.
+            unneeded AS (
+                SELECT id, max(COALESCE(until, %(today)s::date + 1)) AS until
+                FROM (
+                    SELECT d.id, lead(turn.day) OVER (PARTITION BY d.id ORDER BY turn.day) AS until,
+                        d.required_weekly_hours + COALESCE((
+                            SELECT sum(j.hours) FROM demand_demandadjustment j WHERE j.position_id = d.id
+                                AND j.from_day <= turn.day AND (j.until_day IS NULL OR j.until_day >= turn.day)
+                        ), 0) AS hours
+                    FROM deserted d CROSS JOIN LATERAL (
+                        SELECT j.from_day AS day FROM demand_demandadjustment j WHERE j.position_id = d.id
+                        UNION SELECT j.until_day + 1 FROM demand_demandadjustment j WHERE j.position_id = d.id
+                    ) turn
+                    WHERE turn.day <= %(today)s
+                ) stretch
+                WHERE hours <= 0 GROUP BY id
+            )
+            SELECT d.id AS subject_id, (%(today)s::date - empty.since + 1)::numeric AS observed, d.threshold AS "limit",
+                jsonb_build_object(
+                    'since', empty.since,
+                    'hours', (d.required_weekly_hours + COALESCE((
+                        SELECT sum(j.hours) FROM demand_demandadjustment j WHERE j.position_id = d.id
+                            AND j.from_day <= %(today)s AND (j.until_day IS NULL OR j.until_day >= %(today)s)
+                    ), 0))::text,
+                    'records', COALESCE((
+                        SELECT jsonb_build_array(jsonb_build_object('kind', 'assignment', 'id', a.id,
+                            'code', {ASSIGNMENT}))
+                        FROM assignments_assignment a JOIN org_employee e ON e.id = a.employee_id
+                            JOIN org_position p ON p.id = a.position_id
+                        WHERE a.id = covered.assignment_id
+                    ), '[]')
+                ) AS facts
+            FROM deserted d LEFT JOIN covered ON covered.position_id = d.id LEFT JOIN unneeded ON unneeded.id = d.id
+            CROSS JOIN LATERAL (SELECT GREATEST(d.opens_on, covered.until, unneeded.until) AS since) empty
+            WHERE empty.since IS NULL OR %(today)s::date - empty.since + 1 > d.threshold
+        """,
+        params,
+    )
+
+
+def _vacant(verdict: Verdict) -> str:
+    if verdict.observed is None:
+        return _now("%(who)s: nobody has ever been in force.") % {"who": verdict.who}
+    number = int(verdict.observed)
+    return ngettext(
+        "%(who)s: nobody in force since %(day)s, for %(number)d day.",
+        "%(who)s: nobody in force since %(day)s, for %(number)d days.",
+        number,
+    ) % {"who": verdict.who, "day": day(verdict.facts["since"]), "number": number}
+
+
+def _fill(verdict: Verdict) -> str:
+    return _now("Assign somebody who is here: %(hours)s hours a week are needed.") % {
+        "hours": hours(verdict.facts["hours"])
+    }
+
+
+POSITION_VACANT = register_rule(
+    Rule(
+        code="POSITION_VACANT",
+        kind="position",
+        name=_("Position vacant"),
+        description=_(
+            "No position with demand has had nobody in force for more days running than the threshold, today included."
+        ),
+        fixable=75,
+        gated=False,
+        violations=_empty_for_long,
+        sentence=_vacant,
+        remedy=_fill,
+    )
+)
+
+
+# A position with more than it needs
+
+
+def _above_what_is_needed(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the positions with a week of the horizon whose regular hours are above the threshold; the worst week."""
+    coverage, params = coverage_asked(question, ("required", "assigned", "reinforcement"))
+    # Weighed in integers, before anything is divided.
+    allowed = "(COALESCE(s.threshold, 100) * 100)::bigint"
+    above = f"worst.regular * 10000 > {allowed} * worst.required"
+    if question.due is not None:
+        # Of all only those that have such a week are sorted by it; of a few it costs more to plan than it saves.
+        above = " OR ".join(
+            f"c.required[{week}] > 0 AND (c.assigned[{week}] - c.reinforcement[{week}]) * 10000"
+            f" > {allowed} * c.required[{week}]"
+            for week in range(1, Span.current(question.on).weeks + 1)
+        )
+    return (
+        f"""
+            SELECT s.id AS subject_id,
+                CASE WHEN shown.percent > shown."limit" THEN shown.percent ELSE shown.percent + 0.1 END AS observed,
+                shown."limit",
+                jsonb_build_object(
+                    'week', worst.monday, 'required', {_in_hours("worst.required")},
+                    'regular', {_in_hours("worst.regular")},
+                    'over', {_at_least_hours('(worst.regular - shown."limit" * worst.required / 100)')},
+                    'records', (
+                        SELECT COALESCE(jsonb_agg(jsonb_build_object(
+                            'kind', 'assignment', 'id', a.id, 'code', {ASSIGNMENT}, 'hours', a.effective_hours::text
+                        ) ORDER BY a.starts_on, a.id), '[]')
+                        FROM assignments_assignment a JOIN org_position p ON p.id = a.position_id
+                            JOIN org_employee e ON e.id = a.employee_id
+                        WHERE a.position_id = s.id AND NOT a.is_reinforcement AND {COUNTED}
+                            AND a.starts_on < worst.monday + 7 AND (a.ends_on IS NULL OR a.ends_on >= worst.monday)
+                    )
+                ) AS facts
+            FROM subject s JOIN ({coverage}) c ON c.position_id = s.id
+            CROSS JOIN LATERAL (
+                SELECT c.assigned[week] - c.reinforcement[week] AS regular, c.required[week] AS required,
+                    %(span_first)s::date + 7 * (week - 1) AS monday
+                FROM generate_subscripts(c.required, 1) AS week
+                WHERE c.required[week] > 0
+                ORDER BY (c.assigned[week] - c.reinforcement[week])::numeric / c.required[week] DESC, week LIMIT 1
+            ) worst
+            CROSS JOIN LATERAL (
+                SELECT round(worst.regular * 100::numeric / worst.required, 1) AS percent,
+                    COALESCE(s.threshold, 100) AS "limit"
+            ) shown
+            WHERE {above}
+        """,
+        params,
+    )
+
+
+def _over_covered(verdict: Verdict) -> str:
+    facts = verdict.facts
+    return _now(
+        "%(who)s: %(regular)s regular hours in week %(week)s where %(required)s are required, %(percent)s %% of them; "
+        "up to %(limit)s %% is allowed."
+    ) % {
+        "who": verdict.who,
+        "regular": hours(facts["regular"]),
+        "week": _week(verdict),
+        "required": hours(facts["required"]),
+        "percent": percent(verdict.observed),
+        "limit": percent(verdict.limit),
+    }
+
+
+def _reinforce(verdict: Verdict) -> str:
+    return _now("It fits with %(over)s hours less that week, or with what is meant as a surplus marked reinforcement.") % {
+        "over": hours(verdict.facts["over"])
+    }
+
+
+POSITION_OVER_COVERED = register_rule(
+    Rule(
+        code="POSITION_OVER_COVERED",
+        kind="position",
+        name=_("Position over-covered"),
+        description=_(
+            "In no week of the current one and the 12 to come do a position's regular hours exceed the threshold, in "
+            "percent of what it requires. Reinforcement does not count, nor do weeks without demand."
+        ),
+        fixable=35,
+        violations=_above_what_is_needed,
+        sentence=_over_covered,
+        remedy=_reinforce,
+    )
+)
