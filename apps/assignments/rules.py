@@ -328,7 +328,9 @@ CONTRACT_HOURS_MISMATCH = register_rule(
             ) a JOIN org_employee e ON e.id = a.employee_id
         """,
         sentence=_other_than_contract,
-        remedy=lambda verdict: _now("Change the hours to %(hours)s, or enter another contract.")
-        % {"hours": hours(verdict.facts["contract_hours"])},
+        remedy=lambda verdict: (
+            _now("Change the hours to %(hours)s, or enter another contract.")
+            % {"hours": hours(verdict.facts["contract_hours"])}
+        ),
     )
 )

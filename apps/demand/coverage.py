@@ -16,7 +16,13 @@ from apps.offer.giving import giving_ctes, week_sums, zeros
 from .enums import CoverageState
 
 # Of which part of the formula each figure comes.
-SOURCES = {"required": "need", "assigned": "given", "reinforcement": "given", "proposed": "given", "unqualified": "short"}
+SOURCES = {
+    "required": "need",
+    "assigned": "given",
+    "reinforcement": "given",
+    "proposed": "given",
+    "unqualified": "short",
+}
 FIGURES = tuple(SOURCES)
 ROLLED_UP = ("filled", "deficit", "surplus")
 STATES = {
@@ -66,9 +72,7 @@ def coverage_sql(
         params["coverage_accepted"] = list(accepted)
     giving = giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)" if some else "")
     columns = ", ".join(
-        f"COALESCE({source}.{name}, {zeros(span)}) AS {name}"
-        for name, source in SOURCES.items()
-        if name in figures
+        f"COALESCE({source}.{name}, {zeros(span)}) AS {name}" for name, source in SOURCES.items() if name in figures
     )
     unqualified = f"""asked AS (
         SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id

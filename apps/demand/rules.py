@@ -372,9 +372,9 @@ def _over_covered(verdict: Verdict) -> str:
 
 
 def _reinforce(verdict: Verdict) -> str:
-    return _now("It fits with %(over)s hours less that week, or with what is meant as a surplus marked reinforcement.") % {
-        "over": hours(verdict.facts["over"])
-    }
+    return _now(
+        "It fits with %(over)s hours less that week, or with what is meant as a surplus marked reinforcement."
+    ) % {"over": hours(verdict.facts["over"])}
 
 
 POSITION_OVER_COVERED = register_rule(

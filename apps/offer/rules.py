@@ -151,7 +151,9 @@ UNUSED_CAPACITY = register_rule(
         code="UNUSED_CAPACITY",
         kind="employee",
         name=_("Unused capacity"),
-        description=_("An employee's balance of the current week (hours to give − hours assigned) is not above the threshold."),
+        description=_(
+            "An employee's balance of the current week (hours to give − hours assigned) is not above the threshold."
+        ),
         fixable=80,
         gated=False,
         violations=_much_to_give,

@@ -95,7 +95,12 @@ class TestContractEnding:
 
     @pytest.mark.parametrize(
         ("first", "tag", "broken"),
-        [(11, {"contract": True}, False), (12, {"contract": True}, True), (-100, {"contract": True}, False), (11, {}, True)],
+        [
+            (11, {"contract": True}, False),
+            (12, {"contract": True}, True),
+            (-100, {"contract": True}, False),
+            (11, {}, True),
+        ],
         ids=["follows", "a day late", "runs beside", "no contract"],
     )
     def test_a_contract_held_on_the_day_after_follows_it(
@@ -217,9 +222,7 @@ class TestContractHoursMismatch:
         assert not rules[self.CODE].enabled
         BusinessRule.objects.filter(code=self.CODE).update(enabled=True)
 
-    @pytest.mark.parametrize(
-        ("hours", "apart"), [("36", None), ("36.01", "0.01"), ("35.99", "0.01"), ("24", "12")]
-    )
+    @pytest.mark.parametrize(("hours", "apart"), [("36", None), ("36.01", "0.01"), ("35.99", "0.01"), ("24", "12")])
     def test_the_hours_are_those_of_the_contract(self, clinic: Clinic, hours: str, apart: str | None) -> None:
         AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=Decimal(hours))
         assert [f.observed for f in found(self.CODE)] == ([Decimal(apart)] if apart else [])

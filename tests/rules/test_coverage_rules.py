@@ -94,7 +94,9 @@ class TestUnitUnderCovered:
         BusinessRule.objects.filter(code=self.CODE).update(threshold=None)
         assert found(self.CODE) == []
 
-    def test_a_week_without_demand_is_skipped_and_the_first_that_lacks_is_named(self, clinic: Clinic, rules: Rules) -> None:
+    def test_a_week_without_demand_is_skipped_and_the_first_that_lacks_is_named(
+        self, clinic: Clinic, rules: Rules
+    ) -> None:
         Position.objects.filter(pk=clinic.p1.pk).update(opens_on=date(2026, 12, 28))
         [finding] = self.about(clinic.h1)
         assert (finding.facts["week"], finding.observed) == ("2026-12-28", Decimal(0))
@@ -217,9 +219,7 @@ class TestPositionOverCovered:
     def observed(self, clinic: Clinic, **question: Any) -> list[Decimal | None]:
         return [f.observed for f in found(self.CODE, subjects={"position": [clinic.p1.pk]}, **question)]
 
-    @pytest.mark.parametrize(
-        ("hours", "shown"), [("36", None), ("36.01", "100.1"), ("40", "111.1"), ("35.99", None)]
-    )
+    @pytest.mark.parametrize(("hours", "shown"), [("36", None), ("36.01", "100.1"), ("40", "111.1"), ("35.99", None)])
     def test_a_hundredth_more_is_more_and_never_shown_as_the_limit(
         self, clinic: Clinic, hours: str, shown: str | None
     ) -> None:

@@ -50,7 +50,9 @@ class Case:
     def findings(self) -> list[Finding]:
         """Return what the rule says of the subject, which is the same whoever else is asked about."""
         alone = found(self.code, subjects=self.situation.asked)
-        assert [f for f in found(self.code) if f.key == (self.code, self.situation.kind, self.situation.subject.pk)] == alone
+        assert [
+            f for f in found(self.code) if f.key == (self.code, self.situation.kind, self.situation.subject.pk)
+        ] == alone
         return alone
 
 

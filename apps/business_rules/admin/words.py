@@ -128,6 +128,13 @@ def fact_label(name: str) -> str:
         "assigned": _("assigned"),
         "balance": _("balance"),
         "missing": _("missing"),
+        "required": _("required"),
+        "filled": _("filled"),
+        "regular": _("regular hours"),
+        "over": _("too many"),
+        "target_unit": _("target of the unit"),
+        "goes_on_until": _("goes on until"),
+        "contract_hours": _("hours of the contract"),
         "tags": _("tags"),
         "day": _("day"),
     }
