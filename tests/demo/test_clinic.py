@@ -63,8 +63,8 @@ def test_assignments_are_in_every_state_and_each_way_of_ending_has_happened() ->
     assert Assignment.objects.filter(voided=True).count() == 1
     assert Assignment.objects.proposed().filter(expires_on__isnull=False).count() == 4
     moves = Counter(AssignmentTransitionLog.objects.values_list("transition", flat=True))
-    # A proposal is on the log when somebody confirmed a warning to make it.
-    assert moves == {"accept": 179, "close": 14, "propose": 6, "reject": 4, "expire": 2, "void": 1}
+    # A proposal is on the log when a rule had something to say that was confirmed or noted.
+    assert moves == {"accept": 179, "close": 14, "propose": 11, "reject": 4, "expire": 2, "void": 1}
 
 
 def test_leaves_are_running_planned_and_over() -> None:
@@ -88,7 +88,14 @@ def test_the_rules_find_something_to_say() -> None:
         "MISSING_REQUIRED_TAG": 5,
         "MAX_WEEKLY_HOURS": 3,
         "OUTSIDE_POSITION_DATES": 3,
-        # No DUPLICATE_ASSIGNMENT: a constraint of the database keeps it from ever being stored.
+        "NO_CONTRACT": 1,
+        "CONTRACT_ENDING": 1,
+        "REQUIRED_TAG_EXPIRING": 5,
+        "UNIT_UNDER_COVERED": 28,
+        "POSITION_VACANT": 2,
+        "POSITION_OVER_COVERED": 7,
+        "UNUSED_CAPACITY": 8,
+        # No DUPLICATE_ASSIGNMENT: a constraint of the database keeps it from ever being stored. CONTRACT_HOURS_MISMATCH is off.
     }
     assert RuleViolation.objects.exclude(resolved_at=None).count() > 0
     assert open_ones.filter(state="ACKNOWLEDGED").count() == 1
