@@ -179,16 +179,19 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
     return with_list, select, params
 
 
-def all_found(settings: Iterable[Setting], question: Question) -> tuple[str, dict[str, Any]]:
-    """Return one query (COLUMNS) of all violations of these rules, and its parameters; empty if none is asked."""
+def all_found(settings: Iterable[Setting], question: Question, *, first: int = 0) -> tuple[str, dict[str, Any]]:
+    """Return one query (COLUMNS) of all violations of these rules, and its parameters; empty if none is asked.
+
+    The parameters are numbered from `first` on, for two such queries in one statement.
+    """
     parts: list[str] = []
     params: dict[str, Any] = {}
-    asked = [
+    asked = (
         setting
         for setting in settings
         if question.asks_about(setting.rule.kind) and (setting.rule.gated or not question.at_gate)
-    ]
-    for n, setting in enumerate(asked):
+    )
+    for n, setting in enumerate(asked, start=first):
         with_list, select, own = found_by(setting, question, n)
         parts.append(f"(WITH {with_list} {select})")
         params |= own
