@@ -113,11 +113,7 @@ def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
         span = pinned_span()
         cursor.execute(TAKE, [list(marks)])
         rows = cursor.fetchall()
-        touched = Touched()
-        for _id, kind, subject, alone in rows:
-            touched.marked[kind].add(subject)
-            if not alone:
-                touched.spreading[kind].add(subject)
+        touched = Touched.by(row[1:] for row in rows)
         for figures in kept():
             figures.hand_on(touched)
         for figures in kept():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar
+
+from django.db import connection
 
 from .models import Kind
 from .span import Span
@@ -29,6 +31,16 @@ class Touched:
     spreading: defaultdict[str, set[int]] = field(default_factory=_ids)
     rewritten: defaultdict[str, set[int]] = field(default_factory=_ids)
 
+    @classmethod
+    def by(cls, marks: Iterable[tuple[str, int, bool]]) -> Touched:
+        """Return what marks (kind, id, alone) are about."""
+        touched = cls()
+        for kind, subject, alone in marks:
+            touched.marked[kind].add(subject)
+            if not alone:
+                touched.spreading[kind].add(subject)
+        return touched
+
 
 class Figures(ABC):
     """One derived table: a row of figures a subject. Registered once, worked in the order of `rank`.
@@ -39,6 +51,8 @@ class Figures(ABC):
     kind: ClassVar[Kind]
     rank: ClassVar[int]
     subjects: ClassVar[str]  # SQL for the ids of everything that has, or should have, a row
+    columns: ClassVar[tuple[str, ...]]  # the arrays of week figures
+    adds_up: ClassVar[bool] = True  # whether the figures of many subjects may be summed without counting twice
 
     @abstractmethod
     def reached_by(self, touched: Touched) -> set[int]:
@@ -51,6 +65,49 @@ class Figures(ABC):
         Rows of vanished subjects go. The lock comes in a statement of its own before the sum: a sum taken in the
         locking statement would use the snapshot from before the wait.
         """
+
+    @abstractmethod
+    def formula(
+        self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a query (id first, then the `columns`) for figures as people read them, and its parameters.
+
+        Computed from the records of this moment, a transaction's own uncommitted ones included. Figures that add up
+        others may read what is kept of those, except of whom a waiting mark is about to change (`due`, see
+        apps.changes.due). Nothing is written.
+        """
+
+    def seen_in(self, ids: Iterable[int]) -> set[int]:
+        """Return the subjects in whose figures, as people read them, those of these subjects are contained."""
+        return set(ids)
+
+    def computed(
+        self, ids: Iterable[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> dict[int, dict[str, list[int]]]:
+        """Return {id: {column: hour-days a week}} by the formula; who does not exist is left out."""
+        if not (asked := sorted(set(ids))):
+            return {}
+        sql, params = self.formula(asked, span, due)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM ({sql}) AS computed", params)
+            names = [column.name for column in cursor.description][1:]
+            return {row[0]: dict(zip(names, row[1:], strict=True)) for row in cursor.fetchall()}
+
+    def total(self, ids: Iterable[int], span: Span, due: Mapping[str, set[int]] | None = None) -> dict[str, list[int]]:
+        """Return {column: hour-days a week}, summed over these subjects in the database."""
+        sql, params = self.formula(sorted(set(ids)), span, due)
+        sums = ", ".join(
+            f"COALESCE(sum(computed.{column}[{week}]), 0)::bigint"
+            for column in self.columns
+            for week in range(1, span.weeks + 1)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {sums} FROM ({sql}) AS computed", params)
+            row = cursor.fetchone()
+        return {
+            column: list(row[place * span.weeks : (place + 1) * span.weeks])
+            for place, column in enumerate(self.columns)
+        }
 
     @abstractmethod
     def close_weeks(self, span: Span) -> int:

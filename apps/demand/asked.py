@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
-
 from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.changes.storing import fenced, stored_or_anew
 
-from .coverage import FIGURES, coverage_sql, unit_sql
-from .recompute import POSITIONS, UNITS
+from .coverage import FIGURES, coverage_sql
+from .tables import POSITIONS, UNITS
+from .whole import own_figures_sql, units_below
 
 
 def coverage_asked(question: Question, figures: Sequence[str] = FIGURES) -> tuple[str, dict[str, Any]]:
@@ -41,23 +40,6 @@ def unit_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
     span = Span.current(question.on)
     if question.due is None:
         asked = question.ids_of(SubjectKind.UNIT)
-        return fenced(_anew(span, None if asked is None else _below(asked), question.as_accepted))
-    return stored_or_anew(UNITS, span, lambda ids: _anew(span, ids), question.due.get(Kind.UNIT.value, ()))
-
-
-def _below(units: list[int]) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM org_orgunit WHERE path && %s::bigint[]", [units])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _anew(span: Span, units: list[int] | None, accepted: tuple[int, ...] = ()) -> tuple[str, dict[str, Any]]:
-    positions = None
-    if units is not None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM org_position WHERE org_unit_id = ANY (%s)", [units])
-            positions = [row[0] for row in cursor.fetchall()]
-    own, params = coverage_sql(span, positions=positions, accepted=accepted)
-    source = f"(SELECT live.*, %(span_first)s::date AS first_week FROM ({own}) AS live)"
-    sql, more = unit_sql(span, source=source, units=units)
-    return sql, {**params, **more}
+        below = None if asked is None else units_below(asked)
+        return fenced(own_figures_sql(span, below, question.as_accepted))
+    return stored_or_anew(UNITS, span, lambda ids: own_figures_sql(span, ids), question.due.get(Kind.UNIT.value, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -13,9 +13,8 @@ from apps.changes.models import Kind
 from apps.changes.span import Span
 
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
-
-POSITIONS = storing.Table("demand_positioncoverage", "position_id", "org_position", FIGURES)
-UNITS = storing.Table("demand_unitcoverage", "org_unit_id", "org_orgunit", UNIT_FIGURES)
+from .tables import POSITIONS, UNITS
+from .whole import own_figures_sql, whole_units_sql
 
 
 def _ids(sql: str, ids: Iterable[int]) -> set[int]:
@@ -30,6 +29,7 @@ class PositionFigures(Figures):
     kind = Kind.POSITION
     rank = 20
     subjects = POSITIONS.subjects
+    columns = POSITIONS.columns
 
     def reached_by(self, touched: Touched) -> set[int]:
         reached = set(touched.marked[Kind.POSITION.value])
@@ -44,6 +44,11 @@ class PositionFigures(Figures):
         positions = sorted(ids)
         storing.lock(POSITIONS, positions, span)
         return storing.write(POSITIONS, *coverage_sql(span, positions=positions), span)
+
+    def formula(
+        self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        return coverage_sql(span, positions=ids)
 
     def close_weeks(self, span: Span) -> int:
         sql, params = coverage_sql(span)
@@ -69,6 +74,8 @@ class UnitFigures(Figures):
     kind = Kind.UNIT
     rank = 30
     subjects = UNITS.subjects
+    columns = UNITS.columns
+    adds_up = False  # a unit's figures are in those of the units above it
 
     def reached_by(self, touched: Touched) -> set[int]:
         reached = set(touched.marked[Kind.UNIT.value])
@@ -81,8 +88,16 @@ class UnitFigures(Figures):
         storing.lock(UNITS, units, span)
         return storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
 
+    def formula(
+        self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        return whole_units_sql(span, ids, (due or {}).get(Kind.UNIT.value, ()))
+
+    def seen_in(self, ids: Iterable[int]) -> set[int]:
+        return _ids("SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%s)", ids)
+
     def close_weeks(self, span: Span) -> int:
-        sql, params = self._computed(span)
+        sql, params = own_figures_sql(span)
         figures = ", ".join(f"n.{name}[number]" for name in UNIT_FIGURES)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -96,11 +111,4 @@ class UnitFigures(Figures):
             return cursor.rowcount
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
-        return storing.differences(UNITS, *self._computed(span), span)
-
-    def _computed(self, span: Span, units: Sequence[int] | None = None) -> tuple[str, dict[str, Any]]:
-        """Return the units' figures from live data, not from the stored figures of positions."""
-        positions, params = coverage_sql(span)
-        source = f"(SELECT live.*, %(span_first)s::date AS first_week FROM ({positions}) AS live)"
-        sql, more = unit_sql(span, source=source, units=units)
-        return sql, {**params, **more}
+        return storing.differences(UNITS, *own_figures_sql(span), span)

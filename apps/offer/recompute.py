@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -27,6 +27,7 @@ class Ledger(Figures):
     kind = Kind.EMPLOYEE
     rank = 10
     subjects = TABLE.subjects
+    columns = TABLE.columns
 
     def hand_on(self, touched: Touched) -> None:
         """A tag's hours changed: whoever holds it is marked, for the ledger alone."""
@@ -46,6 +47,11 @@ class Ledger(Figures):
         employees = sorted(ids)
         storing.lock(TABLE, employees, span)
         return storing.write(TABLE, *ledger_sql(span, employees=employees), span)
+
+    def formula(
+        self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        return ledger_sql(span, employees=ids)
 
     def close_weeks(self, span: Span) -> int:
         sql, params = ledger_sql(span)

@@ -201,6 +201,8 @@ COVERIS_ADMIN_PATH = env.text("COVERIS_ADMIN_PATH", "admin").strip("/")
 COVERIS_FOUR_EYES = env.flag("COVERIS_FOUR_EYES")
 COVERIS_HORIZON_WEEKS = 13
 COVERIS_SWEEP_WORK_MEM = "256MB"  # of PostgreSQL, for the one statement by which a rule judges everybody
+COVERIS_WHAT_IF_LOCK_SECONDS = 2.0  # how long a what-if waits for records somebody else is changing
+COVERIS_WHAT_IF_SECONDS = 10.0  # how long each of its statements may take
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
 COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 

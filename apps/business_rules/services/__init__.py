@@ -5,11 +5,14 @@ from .gate import Judgement, RulesRefused, WarningsToConfirm, judged
 from .sweeps import request_judging, request_sweep, run_waiting_sweeps, sweep, sweep_subjects
 from .violations import acknowledge_violation
 from .waivers import end_waiver, grant_unit_waiver, grant_waiver, reopen_expired, waive_violation
+from .what_if import NoAnswer, WhatIf, what_if
 
 __all__ = [
     "Judgement",
+    "NoAnswer",
     "RulesRefused",
     "WarningsToConfirm",
+    "WhatIf",
     "acknowledge_violation",
     "end_waiver",
     "evaluate_rules",
@@ -23,4 +26,5 @@ __all__ = [
     "sweep",
     "sweep_subjects",
     "waive_violation",
+    "what_if",
 ]

@@ -217,14 +217,21 @@ def judged(
     with transaction.atomic():
         judgement = Judgement(actor, confirmed)
         judgement.look_before(subjects, entering)
-        token = _outermost.set(judgement)
-        try:
+        with gathering(judgement):
             yield judgement
-        finally:
-            _outermost.reset(token)
         judgement.look_after()
         if (refusal := judgement.verdict()) is not None:
             raise refusal
+
+
+@contextmanager
+def gathering(judgement: Judgement) -> Iterator[None]:
+    """Let every gate inside the block hand its subjects to this judgement and leave the verdict to it."""
+    token = _outermost.set(judgement)
+    try:
+        yield
+    finally:
+        _outermost.reset(token)
 
 
 def outer_judgement() -> Judgement | None:

@@ -1,0 +1,8 @@
+"""Where the figures of coverage are kept."""
+
+from apps.changes.storing import Table
+
+from .coverage import FIGURES, UNIT_FIGURES
+
+POSITIONS = Table("demand_positioncoverage", "position_id", "org_position", FIGURES)
+UNITS = Table("demand_unitcoverage", "org_unit_id", "org_orgunit", UNIT_FIGURES)
