@@ -348,8 +348,8 @@ def _marked_since(floor: int) -> Touched:
 def _subjects_of(touched: Touched, reached: Mapping[str, set[int]]) -> Ids:
     """Return whom rules may say something else about, ids by kind, in one query."""
     found: defaultdict[str, set[int]] = defaultdict(set)
-    for kind in (Kind.EMPLOYEE, Kind.POSITION):
-        found[kind.value] |= reached.get(kind.value, set())
+    for own in (Kind.EMPLOYEE.value, Kind.POSITION.value):
+        found[own] |= reached.get(own, set())
     parts: list[str] = []
     params: dict[str, Any] = {}
     for kind in kinds():
