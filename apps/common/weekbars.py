@@ -43,6 +43,7 @@ class WeekBar:
     figure: int
     href: str = ""
     chosen: bool = False
+    note: str = ""  # what else is said of the week where the drawing is read out
 
     @property
     def height(self) -> int:
@@ -76,6 +77,7 @@ def draw(bars: Sequence[WeekBar]) -> dict[str, Any]:
                 "monday": bar.monday,
                 "href": bar.href,
                 "chosen": bar.chosen,
+                "note": bar.note,
                 "hit": f"{place * STEP + 2}",
                 "left": f"{left:.1f}",
                 "middle": f"{left + BAR / 2:.1f}",

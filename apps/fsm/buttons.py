@@ -108,6 +108,10 @@ class TransitionButtons(Dialogs, Screen):  # type: ignore[misc]
     def transition_impact(self, request: HttpRequest, rows: Sequence[Any], move: Move) -> list[str]:
         return []
 
+    # What one deed would do to hours and coverage, as HTML inside the dialog's form.
+    def transition_panel(self, request: HttpRequest, rows: Sequence[Any], move: Move) -> SafeString | str:
+        return ""
+
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         view = self.admin_site.admin_view
@@ -196,6 +200,7 @@ class TransitionButtons(Dialogs, Screen):  # type: ignore[misc]
             lines=self.transition_impact(request, rows, move),
             change=state_change(self.model.machine, [row.status for row in rows], move.target),
             danger=move.ends,
+            panel=self.transition_panel(request, rows, move),
             **more,
         )
 

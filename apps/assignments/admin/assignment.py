@@ -33,6 +33,7 @@ from apps.org.models import Employee, Position
 from ..assignment_fsm import AssignmentStatus
 from ..models import Assignment
 from ..services import change_assignment, propose_assignment
+from .preview import AssignmentPreview
 
 LATEST = 100
 
@@ -51,7 +52,7 @@ class AssignmentForm(forms.ModelForm):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class AssignmentAdmin(AssignmentPreview, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     form = AssignmentForm
     list_display = ("person", "place", "hours", "starts", "ends", "state", "kind")
     list_filter = (

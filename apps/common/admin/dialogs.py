@@ -30,7 +30,7 @@ else:
     Screen = object
 
 # What our own pages load. A screen's whole media has scripts that expect the pages of a list or a form.
-PAGE_MEDIA = Media(js=["coveris/js/dialogs.js"])
+PAGE_MEDIA = Media(js=["coveris/js/dialogs.js", "coveris/js/preview.js"])
 IN_DIALOG = "X-Coveris-Dialog"
 GO_TO = "X-Coveris-Location"
 BACK = "back"
@@ -71,6 +71,7 @@ class Dialog:
     help: Any = ""
     lines: Sequence[Any] = ()  # what it will do
     change: Any = ""  # badges: from → to
+    panel: Any = ""  # what it would do, as HTML that watches the form's fields
     danger: bool = False
     hidden: Mapping[str, str] = field(default_factory=dict)
     template: str = "common/dialog_body.html"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,8 @@ from apps.common.clock import monday_of, today
 from apps.common.columns import day_column
 from apps.common.weekbars import PROPOSED, Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import parse_week, week_code
+from apps.demand.impact import ImpactPreview, impact, positions_losing
+from apps.demand.preview import ledger_weeks, preview_transition
 from apps.fsm.buttons import TransitionButtons, status_badge
 from apps.fsm.moves import Move
 from apps.fsm.reading import log_rows
@@ -46,7 +48,7 @@ LATEST = 100
 
 
 @admin.register(Employee)
-class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class EmployeeAdmin(ImpactPreview, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
     list_display = ("person", "state", "unit", "hired", "hours_used", "balance")
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -172,6 +174,21 @@ class EmployeeAdmin(SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixi
             )
             % {"count": sums["count"], "hours": number_format(sums["hours"], 2, use_l10n=True)}
         ]
+
+    impact_moves = frozenset({"terminate", "suspend", "start_leave", "give_notice"})
+
+    def transition_impact_of(
+        self, request: HttpRequest, obj: Employee, move: Move, reason: str, inputs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        actor: Any = request.user
+        answer = preview_transition(subject=obj, name=move.name, actor=actor, reason=reason, inputs=inputs)
+        return impact(
+            answer,
+            user=actor,
+            ledger=ledger_weeks(answer, obj.pk),
+            coverage=positions_losing(answer, actor),
+            gated=False,
+        )
 
     # The tabs
 

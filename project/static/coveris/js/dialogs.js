@@ -28,6 +28,7 @@
     const box = shell();
     box.innerHTML = html;
     if (!box.open) box.showModal();
+    document.dispatchEvent(new CustomEvent("coveris:shown", { detail: box }));
     // What has to be mended comes before what is said about it, and that before the first field.
     for (const first of ["[aria-invalid=true]", "[data-dialog-alert]", "[autofocus]", "button[type=submit]", "a"]) {
       const target = box.querySelector(first);
