@@ -206,6 +206,7 @@ class TestApproval:
             return len(found), len(queries)
 
         EmployeeFactory(home_unit=clinic.h1, active=True)
+        cost()  # statements prepared once a connection
         one = cost()
         for _number in range(12):
             EmployeeFactory(home_unit=clinic.h1, active=True)
