@@ -1,10 +1,13 @@
 """The rules about assignments, and about the hours an employee's assignments add up to."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from apps.business_rules.enums import SubjectKind
+from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.subjects import Kind, register_kind
 from apps.business_rules.verdicts import Verdict, day, days, hours
@@ -19,10 +22,13 @@ def live(row: str) -> str:
 
 
 def adds_up(row: str) -> str:
-    """Return the SQL condition that an assignment counts against the cap: active, or judged as if it were."""
+    """Return the SQL condition that an assignment counts against the cap: active, or judged as if it were.
+
+    What is voided is closed (a constraint); not saying so lets the index of live rows answer alone.
+    """
     return (
         f"({row}.status = 'ACTIVE' OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[])) "
-        f"AND NOT {row}.voided AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
+        f"AND {row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
     )
 
 
@@ -77,38 +83,33 @@ def _fewer_hours(verdict: Verdict) -> str:
     }
 
 
-MAX_WEEKLY_HOURS = register_rule(
-    Rule(
-        code="MAX_WEEKLY_HOURS",
-        kind="employee",
-        name=_("Cap of weekly hours"),
-        description=_(
-            "On no day from today on do an employee's active assignments add up to more hours a week than the cap: "
-            "the lowest of the threshold and the caps of the home unit and those above it. A leave does not hide an "
-            "overload."
-        ),
-        fixable=20,
-        # Who stays below the cap with everything added up cannot be above it on any day; of the few others every day
-        # is looked at on which the sum can rise: today, and where an assignment begins.
-        violations=f"""
-            WITH suspect AS (
+def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return who has a day from today on whose active assignments add up to more than the cap; the worst day.
+
+    Who stays below the lowest cap there is with everything added up is out at once, and who stays below the own one
+    cannot be above it on any day; of the few others every day is looked at on which the sum can rise: today, and where
+    an assignment begins.
+    """
+    only = "" if question.ids is None else "AND a.employee_id = ANY (%(ids_employee)s::bigint[])"
+    return (
+        f"""
+            WITH heavy AS (
+                SELECT a.employee_id, sum(a.effective_hours) AS hours FROM assignments_assignment a
+                WHERE {adds_up("a")} {only} GROUP BY a.employee_id
+                HAVING sum(a.effective_hours) > (
+                    SELECT LEAST(%(threshold_least)s::numeric, min(c.max_weekly_hours)) FROM org_orgunit c
+                )
+            ),
+            suspect AS (
                 SELECT s.id, LEAST(s.threshold, chain.cap) AS cap,
                     CASE WHEN chain.cap < s.threshold OR s.threshold IS NULL THEN chain.unit_code END AS cap_unit
-                FROM (
-                    SELECT s.id, s.threshold, sum(a.effective_hours) AS hours
-                    FROM subject s JOIN assignments_assignment a ON a.employee_id = s.id
-                    WHERE {adds_up("a")} GROUP BY s.id, s.threshold
-                    HAVING sum(a.effective_hours) > LEAST(
-                        s.threshold, (SELECT min(lowest.max_weekly_hours) FROM org_orgunit lowest)
-                    )
-                ) s
-                JOIN org_employee e ON e.id = s.id JOIN org_orgunit u ON u.id = e.home_unit_id
+                FROM heavy JOIN subject s ON s.id = heavy.employee_id JOIN org_orgunit u ON u.id = s.home_unit_id
                 LEFT JOIN LATERAL (
                     SELECT c.max_weekly_hours AS cap, c.code AS unit_code FROM org_orgunit c
                     WHERE c.id = ANY (u.path) AND c.max_weekly_hours IS NOT NULL
                     ORDER BY c.max_weekly_hours, c.id LIMIT 1
                 ) chain ON true
-                WHERE s.hours > LEAST(s.threshold, chain.cap)
+                WHERE heavy.hours > LEAST(s.threshold, chain.cap)
             )
             SELECT suspect.id AS subject_id, peak.hours AS observed, suspect.cap AS "limit",
                 jsonb_build_object('since', peak.since, 'cap_unit', suspect.cap_unit, 'records', peak.records) AS facts
@@ -130,6 +131,22 @@ MAX_WEEKLY_HOURS = register_rule(
             ) peak
             WHERE peak.hours > suspect.cap
         """,
+        {},
+    )
+
+
+MAX_WEEKLY_HOURS = register_rule(
+    Rule(
+        code="MAX_WEEKLY_HOURS",
+        kind="employee",
+        name=_("Cap of weekly hours"),
+        description=_(
+            "On no day from today on do an employee's active assignments add up to more hours a week than the cap: "
+            "the lowest of the threshold and the caps of the home unit and those above it. A leave does not hide an "
+            "overload."
+        ),
+        fixable=20,
+        violations=_above_the_cap,
         sentence=_too_many_hours,
         remedy=_fewer_hours,
     )
@@ -176,7 +193,11 @@ EMPLOYEE_NOT_AVAILABLE = register_rule(
                 jsonb_build_object('status', e.status, 'last_day', e.last_day, 'records', jsonb_build_array(
                     jsonb_build_object('kind', 'employee', 'id', e.id, 'code', e.employee_number)
                 )) AS facts
-            FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_employee e ON e.id = a.employee_id
+            FROM (
+                -- Of all employees those few of whose assignments anything can be said.
+                SELECT e.id, e.employee_number, e.status, e.last_day FROM org_employee e
+                WHERE e.status IN ('TERMINATED', 'SUSPENDED') OR e.last_day IS NOT NULL
+            ) e JOIN subject a ON a.employee_id = e.id
             WHERE {live("a")} AND (
                 e.status IN ('TERMINATED', 'SUSPENDED')
                 OR e.last_day < COALESCE(a.ends_on, 'infinity'::date)
@@ -197,20 +218,22 @@ def _duplicate(verdict: Verdict) -> str:
     ) % {"what": verdict.who, "others": ", ".join(verdict.records)}
 
 
-DUPLICATE_ASSIGNMENT = register_rule(
-    Rule(
-        code="DUPLICATE_ASSIGNMENT",
-        kind="assignment",
-        name=_("Duplicate assignment"),
-        description=_("An employee has at most one live regular assignment to a position at a time."),
-        fixable=30,
-        violations=f"""
+def _more_than_one(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the live regular assignments of an employee to a position that has another on some of their days."""
+    only = "" if question.ids is None else "AND o.employee_id IN (SELECT s.employee_id FROM subject s)"
+    return (
+        f"""
+            WITH several AS (
+                SELECT o.employee_id, o.position_id FROM assignments_assignment o
+                WHERE {live("o")} AND NOT o.is_reinforcement {only}
+                GROUP BY o.employee_id, o.position_id HAVING count(*) > 1
+            )
             SELECT a.id AS subject_id, 1 + count(*)::numeric AS observed, 1::numeric AS "limit",
                 jsonb_build_object('records', jsonb_agg(jsonb_build_object(
                     'kind', 'assignment', 'id', other.id,
                     'code', e.employee_number || '/' || p.code || '/' || other.starts_on
                 ) ORDER BY other.starts_on, other.id)) AS facts
-            FROM subject s JOIN assignments_assignment a ON a.id = s.id
+            FROM several JOIN subject a ON a.employee_id = several.employee_id AND a.position_id = several.position_id
                 JOIN assignments_assignment other ON other.employee_id = a.employee_id
                     AND other.position_id = a.position_id AND other.id <> a.id
                 JOIN org_employee e ON e.id = a.employee_id JOIN org_position p ON p.id = a.position_id
@@ -219,6 +242,18 @@ DUPLICATE_ASSIGNMENT = register_rule(
                 AND daterange(a.starts_on, a.ends_on, '[]') && daterange(other.starts_on, other.ends_on, '[]')
             GROUP BY a.id
         """,
+        {},
+    )
+
+
+DUPLICATE_ASSIGNMENT = register_rule(
+    Rule(
+        code="DUPLICATE_ASSIGNMENT",
+        kind="assignment",
+        name=_("Duplicate assignment"),
+        description=_("An employee has at most one live regular assignment to a position at a time."),
+        fixable=30,
+        violations=_more_than_one,
         sentence=_duplicate,
         remedy=lambda verdict: _now("Change that one instead, choose other days, or mark this one as reinforcement."),
     )
@@ -271,7 +306,7 @@ OUTSIDE_POSITION_DATES = register_rule(
                     'late', COALESCE(COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)) > p.closes_on, false),
                     'records', jsonb_build_array(jsonb_build_object('kind', 'position', 'id', p.id, 'code', p.code))
                 ) AS facts
-            FROM subject s JOIN assignments_assignment a ON a.id = s.id JOIN org_position p ON p.id = a.position_id
+            FROM subject a JOIN org_position p ON p.id = a.position_id
             WHERE {live("a")} AND (
                 a.starts_on < p.opens_on
                 OR COALESCE(a.ends_on, GREATEST(a.starts_on, %(today)s::date)) > p.closes_on
@@ -315,7 +350,7 @@ CONTRACT_HOURS_MISMATCH = register_rule(
                 ) AS facts
             FROM (
                 SELECT a.id, a.employee_id, a.effective_hours, COALESCE(sum(held.hours_delta), 0) AS contract_hours
-                FROM subject s JOIN assignments_assignment a ON a.id = s.id
+                FROM subject a
                 LEFT JOIN (
                     SELECT t.employee_id, t.valid_from, t.valid_until, contract.hours_delta
                     FROM tags_employeetag t JOIN tags_tagcatalog contract ON contract.id = t.tag_id

@@ -21,7 +21,7 @@ class Rule:
     (subject_id, observed, "limit", facts) over the relation `subject`, which holds a few rows of the subjects' table or
     all of them, each with all its columns and `threshold`, that of its unit; so the gate, the sweep and the preview run
     the same text.
-    Parameters: today, as_accepted (ids of assignments to be counted as if accepted), at_gate (whether a change is
+    Parameters: threshold_least and threshold_most (of any unit), today, as_accepted (ids of assignments to be counted as if accepted), at_gate (whether a change is
     being judged rather than today). facts is JSON and depends on the day only where the violation does, or the sweep
     would rewrite it nightly; facts.records lists the records behind the verdict as {kind, id, code}.
     `worse` says in which direction the observed value gets worse; None observed is worse than any number.

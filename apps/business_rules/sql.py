@@ -37,6 +37,9 @@ class Setting:
     version: int
     has_overrides: bool
     has_unit_waivers: bool
+    # The lowest and the highest threshold that any unit has.
+    least: Decimal | None = None
+    most: Decimal | None = None
 
     @property
     def kind(self) -> Kind:
@@ -72,6 +75,7 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
         known.version + 1 if known else 1,
         bool(known and known.overridden),
         bool(known and known.unit_waived),
+        *_extremes(content.threshold, *((known.least, known.most) if known else ())),
     )
 
 
@@ -83,7 +87,9 @@ def _read(condition: str, on: date, **params: Any) -> Any:
                 EXISTS (
                     SELECT FROM business_rules_waiver w
                     WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
-                ) AS unit_waived
+                ) AS unit_waived,
+                (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS least,
+                (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS most
             FROM business_rules_businessrule r WHERE {condition} ORDER BY r.code
         """,
         {"on": on, **params},
@@ -94,7 +100,13 @@ def _setting(row: Any) -> Setting | None:
     rule = definition_of(row)
     if rule is None:
         return None
-    return Setting(row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.unit_waived)
+    least, most = _extremes(row.threshold, row.least, row.most)
+    return Setting(row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.unit_waived, least, most)
+
+
+def _extremes(*thresholds: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
+    known = [threshold for threshold in thresholds if threshold is not None]
+    return (min(known), max(known)) if known else (None, None)
 
 
 # The nearest unit on the way up that says something decides, for severity and threshold apart.
@@ -142,7 +154,8 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
     The columns are COLUMNS; who = the subject's name in a sentence.
     """
     kind = setting.kind
-    broken, params = _apart(*setting.rule.sql(question), n)
+    text, own = setting.rule.sql(question)
+    broken, params = _apart(text, {**own, "threshold_least": setting.least, "threshold_most": setting.most}, n)
     params |= {
         "today": question.on,
         "at_gate": question.at_gate,

@@ -73,8 +73,7 @@ def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
             ),
             nearest AS (
                 SELECT DISTINCT ON (s.id) s.id, target.coverage_target AS percent, target.code
-                FROM subject s JOIN org_orgunit u ON u.id = s.id
-                    CROSS JOIN unnest(u.path) WITH ORDINALITY AS above (id, depth)
+                FROM subject s CROSS JOIN unnest(s.path) WITH ORDINALITY AS above (id, depth)
                     JOIN org_orgunit target ON target.id = above.id AND target.coverage_target IS NOT NULL
                 ORDER BY s.id, above.depth DESC
             ),
@@ -197,9 +196,9 @@ def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
     return (
         f"""
             WITH deserted AS MATERIALIZED (
-                SELECT p.id, p.opens_on, p.required_weekly_hours, COALESCE(s.threshold, 0) AS threshold
-                FROM subject s JOIN org_position p ON p.id = s.id
-                WHERE (p.opens_on IS NULL OR %(today)s::date - p.opens_on >= COALESCE(s.threshold, 0))
+                SELECT p.id, p.opens_on, p.required_weekly_hours, COALESCE(p.threshold, 0) AS threshold
+                FROM subject p
+                WHERE (p.opens_on IS NULL OR %(today)s::date - p.opens_on >= COALESCE(p.threshold, 0))
                     AND (p.closes_on IS NULL OR p.closes_on >= %(today)s)
                     AND NOT EXISTS (
                         SELECT FROM assignments_assignment a

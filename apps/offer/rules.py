@@ -117,10 +117,10 @@ def _much_to_give(question: Question) -> tuple[str, dict[str, Any]]:
                     'week', %(span_first)s::date, 'pool', round(l.pool[1]::numeric / {HOUR_DAYS}, 2)::text,
                     'assigned', round(l.assigned[1]::numeric / {HOUR_DAYS}, 2)::text,
                     'records', jsonb_build_array(
-                        jsonb_build_object('kind', 'employee', 'id', e.id, 'code', e.employee_number)
+                        jsonb_build_object('kind', 'employee', 'id', s.id, 'code', s.employee_number)
                     )
                 ) AS facts
-            FROM subject s JOIN ({ledger}) l ON l.employee_id = s.id JOIN org_employee e ON e.id = s.id
+            FROM subject s JOIN ({ledger}) l ON l.employee_id = s.id
             WHERE l.pool[1] - l.assigned[1] > {_in_hour_days()}
         """,
         params,

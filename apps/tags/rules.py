@@ -10,9 +10,8 @@ from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day
 
 LIVE = "a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)"
-LEAD = "COALESCE(s.threshold, 0)"
-# The longest lead time of all subjects: it narrows the tags down to those that end soon, before any join.
-LONGEST = f"%(today)s::date + (SELECT floor(max({LEAD})) FROM subject s)::int"
+# The longest lead time of any unit: it narrows the tags down to those that end soon, before any join.
+LONGEST = "%(today)s::date + floor(COALESCE(%(threshold_most)s::numeric, 0))::int"
 
 
 def held_on(row: str, day: str) -> str:
@@ -75,7 +74,7 @@ MISSING_REQUIRED_TAG = register_rule(
                         ORDER BY tag.code
                     )
                 ) AS facts
-            FROM subject s JOIN assignments_assignment a ON a.id = s.id
+            FROM subject a
                 JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.level = 'REQUIRED'
                 JOIN tags_tagcatalog tag ON tag.id = wanted.tag_id
             WHERE a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
@@ -89,7 +88,7 @@ MISSING_REQUIRED_TAG = register_rule(
                             AND %(today)s BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
                     )
                 )
-            GROUP BY a.id
+            GROUP BY a.id, a.starts_on
         """,
         sentence=_missing,
         remedy=_hold,
@@ -131,7 +130,7 @@ REQUIRED_TAG_EXPIRING = register_rule(
         # Of an assignment yet to begin a tag counts that will lack on its first day: what is renewed by then is not.
         violations=f"""
             SELECT a.id AS subject_id, (min(held.valid_until) - %(today)s::date)::numeric AS observed,
-                max({LEAD}) AS "limit",
+                COALESCE(max(a.threshold), 0) AS "limit",
                 jsonb_build_object(
                     'ends_on', min(held.valid_until), 'goes_on_until', a.ends_on,
                     'records', jsonb_agg(
@@ -140,20 +139,20 @@ REQUIRED_TAG_EXPIRING = register_rule(
                         ) ORDER BY held.valid_until, tag.code
                     )
                 ) AS facts
-            FROM subject s JOIN assignments_assignment a ON a.id = s.id
+            FROM subject a
                 JOIN tags_employeetag held ON held.employee_id = a.employee_id
                     AND held.valid_until BETWEEN %(today)s AND {LONGEST}
                 JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.tag_id = held.tag_id
                     AND wanted.level = 'REQUIRED'
                 JOIN tags_tagcatalog tag ON tag.id = wanted.tag_id
             WHERE {LIVE} AND (a.ends_on IS NULL OR a.ends_on > held.valid_until)
-                AND held.valid_until - %(today)s::date <= {LEAD}
+                AND held.valid_until - %(today)s::date <= COALESCE(a.threshold, 0)
                 AND NOT EXISTS (
                     SELECT FROM tags_employeetag again
                     WHERE again.employee_id = held.employee_id AND again.tag_id = held.tag_id
                         AND {held_on("again", "GREATEST(held.valid_until + 1, a.starts_on)")}
                 )
-            GROUP BY a.id
+            GROUP BY a.id, a.ends_on
         """,
         sentence=_running_out,
         remedy=_renew,
@@ -186,7 +185,7 @@ NO_CONTRACT = register_rule(
             SELECT nobody.id AS subject_id, NULL::numeric AS observed, NULL::numeric AS "limit",
                 jsonb_build_object('ends_on', last.valid_until, 'records', COALESCE(last.records, '[]')) AS facts
             FROM (
-                SELECT e.id FROM subject s JOIN org_employee e ON e.id = s.id
+                SELECT e.id FROM subject e
                 WHERE e.status IN ('ACTIVE', 'NOTICE') AND NOT EXISTS (
                     SELECT FROM tags_employeetag held JOIN tags_tagcatalog contract ON contract.id = held.tag_id
                     WHERE held.employee_id = e.id AND contract.type = 'CONTRACT' AND {held_on("held", "%(today)s")}
@@ -233,18 +232,18 @@ CONTRACT_ENDING = register_rule(
         fixable=46,
         violations=f"""
             SELECT e.id AS subject_id, (min(held.valid_until) - %(today)s::date)::numeric AS observed,
-                max({LEAD}) AS "limit",
+                COALESCE(max(e.threshold), 0) AS "limit",
                 jsonb_build_object('ends_on', min(held.valid_until), 'records', jsonb_agg(
                     jsonb_build_object(
                         'kind', 'tag', 'id', contract.id, 'code', contract.code, 'name', contract.name,
                         'ends_on', held.valid_until
                     ) ORDER BY held.valid_until, contract.code
                 )) AS facts
-            FROM subject s JOIN org_employee e ON e.id = s.id
+            FROM subject e
                 JOIN tags_employeetag held ON held.employee_id = e.id
                     AND held.valid_until BETWEEN %(today)s AND {LONGEST}
                 JOIN tags_tagcatalog contract ON contract.id = held.tag_id AND contract.type = 'CONTRACT'
-            WHERE held.valid_until - %(today)s::date <= {LEAD}
+            WHERE held.valid_until - %(today)s::date <= COALESCE(e.threshold, 0)
                 AND e.status <> 'TERMINATED' AND (e.last_day IS NULL OR e.last_day > held.valid_until)
                 AND NOT EXISTS (
                     SELECT FROM tags_employeetag next JOIN tags_tagcatalog follows ON follows.id = next.tag_id

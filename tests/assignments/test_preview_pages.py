@@ -237,7 +237,7 @@ class TestWhatTakesCapacityAway:
     def test_it_says_what_opens(self, clinic: Clinic, rules: Any) -> None:
         AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=36, accepted=True)
         text = text_of(signed_in(clinic.manager), page("org.employee", "impact", clinic.nurse.pk, "suspend"))
-        assert "It opens 1 violation" in text
+        assert "It opens 2 violations" in text
         assert "its employee is “Suspended”" in text
 
     def test_closing_shows_what_the_position_loses(self, clinic: Clinic, rules: Any) -> None:

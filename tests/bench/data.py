@@ -143,7 +143,7 @@ TABLES = {
             CASE WHEN status <> 'PROPOSED' THEN timestamptz '2026-01-01' END, false
         FROM (
             SELECT i, i AS employee, 0 AS shift, (hashint8extended(i, 14) % 100000000 + 100000000) AS spot,
-                (ARRAY[30, 20, 16, 8])[1 + i % 4]::numeric AS hours,
+                (ARRAY[42, 30, 18, 8])[1 + i % 4]::numeric AS hours,
                 CASE WHEN pg_temp.mix(i, 15) < 820 THEN 'ACTIVE' WHEN pg_temp.mix(i, 15) < 880 THEN 'PROPOSED'
                     ELSE 'CLOSED' END AS status,
                 date '2026-01-01' + pg_temp.mix(i, 16) % 300 AS starts_on,

@@ -100,6 +100,12 @@ class Assignment(Lifecycle, Recorded):
                 fields=["position"], include=["effective_hours", "starts_on", "ends_on", "employee"],
                 condition=models.Q(voided=False), name="assignments_by_position_hot",
             ),
+            # What the cap and duplicates are judged by, in the order they are added up in.
+            models.Index(
+                fields=["employee", "position"],
+                include=["status", "effective_hours", "is_reinforcement", "starts_on", "ends_on"],
+                condition=models.Q(status__in=LIVE), name="assignments_live_by_employee",
+            ),
             models.Index(fields=["ends_on"], condition=models.Q(status=S.ACTIVE), name="assignments_active_end"),
         ]  # fmt: skip
         triggers = [
