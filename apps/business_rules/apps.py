@@ -13,6 +13,7 @@ class BusinessRulesConfig(AppConfig):
         from . import receivers  # noqa: F401
         from .services.rejudging import rejudge
 
-        # Rules live beside their nouns, in each app's rules.py, and are found the way the admin finds admin.py.
-        autodiscover_modules("rules")
+        # Rules live beside their nouns, in each app's rules.py, and the words of the rule language in its words.py;
+        # both are found the way the admin finds admin.py.
+        autodiscover_modules("rules", "words")
         follow(rejudge)

@@ -28,6 +28,7 @@ class Rule:
     `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower `fixable` =
     easier for the person to fix. `gated` is false for a rule about capacity that lacks or lies idle: committing
     capacity cannot break it, and taking capacity away is never refused or asked about, so the gate leaves it out.
+    `is_own` = staff wrote it (own_rules.py): the sweep gives it a limited time.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Rule:
     worse: Literal["higher", "lower"] = "higher"
     fixable: int = 50
     gated: bool = True
+    is_own: bool = False
 
     def sql(self, question: Question) -> tuple[str, dict[str, Any]]:
         """Return the SQL of the violations and the parameters of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from apps.org.querysets import scope_of
 from apps.users.enums import Role
 from apps.users.permissions import rights_of
 
+from ..language.bounds import limited
+from ..language.errors import ConditionError
 from ..models import BusinessRule, EvaluationRun
 from ..questions import Question
 from ..sql import Setting, all_found, count_subjects, found_by, settings_in_effect
@@ -237,7 +240,7 @@ def _judge(setting: Setting, question: Question, run: EvaluationRun, subjects: i
     try:
         now = replace(question, due=due_subjects())
         result: dict[str, Any] = {"subjects": subjects, **_write(setting, now, run.started_by, run.trigger)}
-    except DatabaseError as error:
+    except (DatabaseError, ConditionError) as error:
         # One rule that cannot be judged must not hide what the others find; it is logged, named and never a verdict.
         logger.exception("rule %s could not be judged", code)
         result = {"failed": type(error).__name__}
@@ -268,7 +271,8 @@ def _write(setting: Setting, question: Question, actor: User | None, trigger: st
         cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.COVERIS_SWEEP_WORK_MEM])
         # Lock first, read in the next statement: it sees what those before us wrote.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITING, setting.pk % 2**31])
-        cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk]})
+        with limited() if setting.rule.is_own else nullcontext():
+            cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk]})
         return dict(zip(COUNTS, cursor.fetchone(), strict=True))
 
 

@@ -1,0 +1,121 @@
+"""What a condition may cost: looked at before it is saved, and held while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext as _
+
+from apps.common.clock import today
+
+from ..questions import Question
+from ..subjects import kind_named
+from .compiling import Compiler, check, look_up, matching
+from .errors import ConditionError
+from .grammar import parse, parse_reference
+from .messages import placeholders
+from .reading import Reading
+from .tree import Condition, Threshold, atoms
+from .vocabulary import Sight
+from .writing import unparse
+
+# A scan of a table of a few pages costs next to nothing; the joins of any condition cost more than that.
+LEAST_SCAN = 1_000.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A condition that may be kept: its tree, its canonical text, what it costs and how many match today."""
+
+    condition: Condition
+    text: str
+    cost: float
+    most: float
+    matches: int
+
+
+@contextmanager
+def limited(seconds: int | None = None) -> Iterator[None]:
+    """Let statements of the block run for so long (COVERIS_RULE_SECONDS); needs a transaction, and gives back what was.
+
+    A statement that takes longer fails with an OperationalError, which rolls the block back.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        before = cursor.fetchone()[0]
+        _set_timeout(f"{settings.COVERIS_RULE_SECONDS if seconds is None else seconds}s")
+        yield
+        _set_timeout(before)
+
+
+def _set_timeout(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [value])
+
+
+def check_condition(kind: str, text: str, *, measure: str = "", message: str = "") -> Checked:
+    """Return a rule's condition if it can be kept: known words, fitting values, bounded cost; raise ConditionError.
+
+    The cost is the planner's for everyone there is, in scans of the subject's table (COVERIS_RULE_COST_CAP), and the
+    condition is run once within COVERIS_RULE_SECONDS. `measure` and `message` are the rule's; both may be empty.
+    """
+    sight = Sight.of_rules()
+    condition = parse(text)
+    check(condition, kind, sight, text)
+    check_measure(kind, measure)
+    placeholders(message, kind)
+    reading = Reading(kind, Question(today(), due={}))
+    compiler = Compiler(reading, sight, threshold="NULL::numeric", text=text)
+    where = compiler.where(condition)
+    table, row = kind_named(kind).table, reading.subject.row
+    sql = f"SELECT count(*) FROM {table} {row} {reading.joined} WHERE {where}"
+    scan = max(_cost(f"SELECT id FROM {table}", {}), LEAST_SCAN)
+    cost, most = _cost(sql, reading.params), scan * settings.COVERIS_RULE_COST_CAP
+    if cost > most:
+        raise ConditionError(
+            _("This condition costs too much to be asked about everyone: %(times)d times a look at each; at most "
+              "%(most)d. Leave out a word, or split the rule.")
+            % {"times": cost / scan, "most": settings.COVERIS_RULE_COST_CAP},
+            code="cost", text=text, span=(0, len(text)),
+        )  # fmt: skip
+    try:
+        with limited(), connection.cursor() as cursor:
+            cursor.execute(sql, reading.params)
+            matches = cursor.fetchone()[0]
+    except OperationalError as error:
+        raise ConditionError(
+            _("This condition takes longer than %(seconds)d seconds.") % {"seconds": settings.COVERIS_RULE_SECONDS},
+            code="time", text=text, span=(0, len(text)),
+        ) from error  # fmt: skip
+    return Checked(condition, unparse(condition), cost, most, matches)
+
+
+def uses_threshold(condition: Condition) -> bool:
+    """Say whether a condition compares anything with the rule's threshold."""
+    return any(isinstance(getattr(atom, "value", None), Threshold) for atom, _as_it_stands in atoms(condition))
+
+
+def check_measure(kind: str, text: str) -> None:
+    """Refuse a measure that is no figure; an empty one is none."""
+    if not text.strip():
+        return
+    ref = parse_reference(text)
+    typed = look_up(ref, kind, Sight.of_rules(), text)
+    if not typed.type.is_figure:
+        raise ConditionError(
+            _("“%(word)s” is %(type)s: what is measured is a figure.") % {"word": ref.name, "type": typed.type.label},
+            code="type", text=text, span=ref.span,
+        )  # fmt: skip
+
+
+def _cost(sql: str, params: dict[str, object]) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    return float(plan[0]["Plan"]["Total Cost"])
