@@ -157,7 +157,10 @@ def unit(name: str, type_: Type, label: Any, description: Any, sql: Any, **more:
     register_word(Word("unit", name, type_, label, description, sql, **more))
 
 
-unit("code", Type.TEXT, _("code"), _("The code by which sheets know the unit."), lambda at: f"{at.row}.code")
+unit(
+    "code", Type.TEXT, _("code"), _("The code by which sheets know the unit."), lambda at: f"{at.row}.code",
+    suggests=UNIT,
+)  # fmt: skip
 unit("name", Type.TEXT, _("name"), _("What the unit is called."), lambda at: f"{at.row}.name")
 unit(
     "kind", Type.CHOICE, _("kind"), _("The label people gave the unit."),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter, RangeDateFilter
 from unfold.decorators import display
 
+from apps.business_rules.admin.conditions import ConditionSearchMixin
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.base import SEARCH_LENGTH, SEARCH_WORDS
 from apps.common.admin.tabs import RecordTabs, Tab
@@ -52,7 +53,9 @@ class AssignmentForm(forms.ModelForm):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(AssignmentPreview, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class AssignmentAdmin(
+    AssignmentPreview, ConditionSearchMixin, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin
+):
     form = AssignmentForm
     list_display = ("person", "place", "hours", "starts", "ends", "state", "kind")
     list_filter = (

@@ -17,6 +17,7 @@ from apps.common.clock import today
 from ..models import BusinessRule, RuleOverride, RuleViolation
 from ..registry import rule_with_code
 from ..services.catalogue import remove_override, save_override, save_rules
+from .conditions import RuleConditionMixin
 from .words import severity_badge
 
 
@@ -38,7 +39,7 @@ class OverrideInline(BaseTabularInline):
 
 
 @admin.register(BusinessRule)
-class BusinessRuleAdmin(HistoryMixin, BaseAdmin):
+class BusinessRuleAdmin(RuleConditionMixin, HistoryMixin, BaseAdmin):
     """Everybody reads the catalogue; the ADMIN edits it. Rules come with the code that judges them."""
 
     icon = "gavel"

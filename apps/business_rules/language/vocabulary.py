@@ -85,7 +85,7 @@ class Word:
     plain numbers or percents, a date, a text, a boolean. With `counts` the SQL gives a date and the word the days to
     it, or since it. `permission` is app.model.verb, or "sensitive"; empty = whoever may see the kind. Who lacks it
     does not know the word. `scope` says what the value depends on beyond the subject's own record; a list search reads
-    only so much of that as the person may see.
+    only so much of that as the person may see. `suggests` offers codes while a text is written.
     """
 
     kind: str
@@ -99,6 +99,7 @@ class Word:
     choices: Iterable[tuple[str, Any]] = ()
     arguments: tuple[Argument, ...] = ()
     counts: Literal["", "to", "since"] = ""
+    suggests: Argument | None = None
 
     @property
     def needs_argument(self) -> bool:

@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.decorators import display
 
 from apps.assignments.models import Assignment
+from apps.business_rules.admin.conditions import ConditionSearchMixin
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import with_back
 from apps.common.admin.history import MASK
@@ -48,7 +49,9 @@ LATEST = 100
 
 
 @admin.register(Employee)
-class EmployeeAdmin(ImpactPreview, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin):
+class EmployeeAdmin(
+    ImpactPreview, ConditionSearchMixin, SheetExportMixin, TransitionButtons, RecordTabs, HistoryMixin, BaseAdmin
+):
     list_display = ("person", "state", "unit", "hired", "hours_used", "balance")
     list_filter = (
         ("status", ChoicesDropdownFilter),

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from apps.business_rules.admin.conditions import WHERE, ConditionSearchMixin
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, parse_week, week_code
@@ -39,7 +40,7 @@ class Node:
 
 
 @admin.register(OrgUnit)
-class OrgUnitAdmin(SheetExportMixin, HistoryMixin, BaseAdmin):
+class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdmin):
     """The organisation with its coverage. Everybody in scope reads it; structure is the ADMIN's."""
 
     in_palette = True
@@ -93,21 +94,27 @@ class OrgUnitAdmin(SheetExportMixin, HistoryMixin, BaseAdmin):
         children = OrgUnit.objects.filter(parent=OuterRef("pk"))
         units = units.annotate(has_children=Exists(children))
         opened = opened_units(request)
-        nodes, is_cut = self._found(units, request, term) if term else self._tree(units, request, opened)
+        where, error = request.GET.get(WHERE, "").strip(), None
+        if where:
+            units, error = self.meeting(request, units)
+        is_search = bool(term or where)
+        nodes, is_cut = self._found(units, request, term) if is_search else self._tree(units, request, opened)
         figures = rolled_up(unit_ids=[node.unit.pk for node in nodes], week=week)
         is_open = {node.unit.pk for node in nodes if node.is_open}
         for node in nodes:
             node.figures = figures.get(node.unit.pk, Figures())
-            node.toggle = toggled(is_open, node.unit.pk, week) if node.has_children and not term else ""
+            node.toggle = toggled(is_open, node.unit.pk, week) if node.has_children and not is_search else ""
         context = {
             **self.admin_site.each_context(request),
-            **self.sheet_links(request, keep=("q",)),
+            **self.sheet_links(request, keep=("q", WHERE)),
             "title": _("Units"),
             "subtitle": None,
             "opts": self.opts,
             "nodes": nodes,
             "is_cut": is_cut,
             "term": term,
+            "where": where,
+            "where_form": self.where_form(where, error, [("q", term), ("week", week_code(week))]),
             "week": week,
             "week_code": week_code(week),
             "weeks": [(week_code(monday), monday) for monday in horizon()],

@@ -21,6 +21,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from apps.assignments.models import Assignment
+from apps.business_rules.admin.conditions import ConditionSearchMixin
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import with_back
 from apps.common.admin.tabs import RecordTabs, Tab
@@ -89,7 +90,7 @@ class PositionForm(forms.ModelForm):
 
 
 @admin.register(Position)
-class PositionAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
+class PositionAdmin(ConditionSearchMixin, SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
     form = PositionForm
     list_display = ("name", "unit", "covered", "state", "required_weekly_hours", "opens", "closes")
     list_filter = (("org_unit", UnitFilter), OpenFilter, ("closes_on", RangeDateFilter))

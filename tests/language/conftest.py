@@ -1,0 +1,3 @@
+"""The demo clinic, for words that need a whole one."""
+
+from tests.demo.conftest import demo  # noqa: F401
