@@ -33,6 +33,7 @@ class Written(Protocol):
 
     @property
     def pk(self) -> Any: ...
+
     code: Any
     name: Any
     description: Any

@@ -130,9 +130,7 @@ def position(name: str, type_: Type, label: Any, description: Any, sql: Any, **m
     register_word(Word("position", name, type_, label, description, sql, **more))
 
 
-position(
-    "code", Type.TEXT, _("code"), _("The code by which sheets know the position."), lambda at: f"{at.row}.code"
-)
+position("code", Type.TEXT, _("code"), _("The code by which sheets know the position."), lambda at: f"{at.row}.code")
 position("title", Type.TEXT, _("title"), _("What the position is called."), lambda at: f"{at.row}.title")
 position(
     "required_weekly_hours", Type.HOURS, _("required hours a week"), _("The baseline, before adjustments."),

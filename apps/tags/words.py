@@ -108,7 +108,8 @@ register_word(
 )  # fmt: skip
 register_word(
     Word(
-        "position", "requires_tag", Type.BOOLEAN, _("requires the tag"), _("Whether whoever fills it must hold the tag."),
+        "position", "requires_tag", Type.BOOLEAN, _("requires the tag"),
+        _("Whether whoever fills it must hold the tag."),
         lambda at, code: f"""EXISTS (
             SELECT FROM tags_positiontag wanted JOIN tags_tagcatalog tag ON tag.id = wanted.tag_id
             WHERE wanted.position_id = {at.row}.id AND tag.code = {code} AND wanted.level = 'REQUIRED'

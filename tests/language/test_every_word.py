@@ -111,12 +111,17 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "days_since_hired": lambda e: -days(e.hired_on),  # type: ignore[operator]
         "days_to_last_day": lambda e: days(e.last_day),
         'in_unit("ANY")': lambda e, code: OrgUnit.objects.get(code=code).pk in e.home_unit.path,
-        "on_leave": lambda e: Leave.objects.filter(employee=e, starts_on__lte=TODAY).exclude(ends_on__lt=TODAY).exists(),
+        "on_leave": lambda e: (
+            Leave.objects.filter(employee=e, starts_on__lte=TODAY).exclude(ends_on__lt=TODAY).exists()
+        ),
         "days_to_leave": next_leave,
         "contract_hours": lambda e: (
             sum(row.tag.hours_delta for row in held(e).filter(tag__type="CONTRACT").select_related("tag"))
-            if EmployeeTag.objects.filter(employee=e, tag__type="CONTRACT").exclude(valid_from__gt=TODAY)
-            .exclude(valid_until__lt=TODAY).exists() else None
+            if EmployeeTag.objects.filter(employee=e, tag__type="CONTRACT")
+            .exclude(valid_from__gt=TODAY)
+            .exclude(valid_until__lt=TODAY)
+            .exists()
+            else None
         ),
         "days_to_contract_end": contract_end,
         'has_tag("ANY")': lambda e, code: held(e).filter(tag__code=code).exists(),

@@ -165,8 +165,10 @@ class ConditionChangeList(CappedChangeList):
     where_error: ConditionError | None = None
 
     def get_filters_params(self, params: Any = None) -> Any:
-        given = self.filter_params if params is None else params
-        return super().get_filters_params({name: value for name, value in given.items() if name != WHERE})
+        # Emptied and not left out: Django takes no parameters at all for “those of the address”.
+        found = super().get_filters_params({**(params or self.filter_params), WHERE: [""]})
+        del found[WHERE]
+        return found
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
         rows = super().get_queryset(request, exclude_parameters)
@@ -222,7 +224,7 @@ class ConditionSearchMixin(Screen):
     def where_form(self, text: str, error: ConditionError | None, kept: list[tuple[str, str]]) -> dict[str, Any]:
         """Return what the form of the search shows; `kept` are the list's other parameters."""
         address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_condition")
-        attrs = {"id": "id_where", "aria-describedby": "id_where_error"}
+        attrs: dict[str, Any] = {"id": "id_where", "aria-describedby": "id_where_error"}
         if error is not None:
             attrs |= {"aria-invalid": "true", "data-start": error.start, "data-length": error.length}
         widget = ConditionWidget(self.searched_kind, address, attrs)

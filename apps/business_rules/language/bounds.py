@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -15,7 +16,7 @@ from apps.common.clock import today
 
 from ..questions import Question
 from ..subjects import kind_named
-from .compiling import Compiler, check, look_up, matching
+from .compiling import Compiler, check, look_up
 from .errors import ConditionError
 from .grammar import parse, parse_reference
 from .messages import placeholders
@@ -113,7 +114,7 @@ def check_measure(kind: str, text: str) -> None:
         )  # fmt: skip
 
 
-def _cost(sql: str, params: dict[str, object]) -> float:
+def _cost(sql: str, params: dict[str, Any]) -> float:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         plan = cursor.fetchone()[0]

@@ -6,7 +6,7 @@ Negations are carried down to the single conditions, so that a semi-join stays o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -85,8 +85,8 @@ def check(condition: Condition, kind: str, sight: Sight, text: str = "") -> None
                 word = look_up(ref, kind, sight, text).found.word
                 for argument, given in zip(word.arguments, ref.arguments, strict=False):
                     asked.setdefault(argument, []).append(given)
-    for argument, given in asked.items():
-        check_codes(argument, given, sight, text)
+    for argument, named in asked.items():
+        check_codes(argument, named, sight, text)
 
 
 def check_codes(argument: Argument, given: list[Text], sight: Sight, text: str) -> None:
@@ -194,7 +194,7 @@ class Compiler:
             word = " AND " if isinstance(condition, And) == holds else " OR "
             return f"({word.join(self.where(term, holds) for term in condition.terms)})"
         if isinstance(condition, Compare) and condition.operator == "!=":
-            condition, holds = Compare(condition.ref, "=", condition.value, condition.span), not holds
+            condition, holds = replace(condition, operator="="), not holds
         sql = self._atom(condition)
         if holds:
             return sql
@@ -216,6 +216,9 @@ class Compiler:
             return f"({_folded(value, typed.type)} LIKE {self._pattern(atom)})"
         if isinstance(atom.value, Ref):
             other = _folded(self.value(atom.value), typed.type)
+            if typed.type == Type.TEXT:
+                # An empty text is no value: two of them are not equal.
+                other = f"NULLIF({other}, '')"
         else:
             other = self._literal(atom.value, typed)
         return f"({_folded(value, typed.type)} {atom.operator} {other})"

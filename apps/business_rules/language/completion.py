@@ -113,9 +113,10 @@ class Place:
             return
         if before is not None and "OPERATOR" in self.accepts:
             yield from _operators(before)
-        if "NAME" in self.accepts:
-            yield from _words(known_words(kind, sight))
+        words = known_words(kind, sight) if "NAME" in self.accepts else []
+        yield from _words(found for found in words if not found.paths)
         yield from _keywords(self.accepts)
+        yield from _words(found for found in words if found.paths)
 
 
 def _place(before: str) -> Place | None:
@@ -132,16 +133,16 @@ def _place(before: str) -> Place | None:
         previous: Token | None = tokens[index - 1] if index else None
         if token.type == "NAME":
             word = str(token).lower()
-        elif token == "(":
+        elif token.value == "(":
             opens = previous.type if previous is not None else ""
             open_brackets.append((opens, word))
-        elif token == ")" and open_brackets:
+        elif token.value == ")" and open_brackets:
             _opened, word = open_brackets.pop()
-    last = tokens[-1].type if tokens else ""
+    last, last_text = (tokens[-1].type, str(tokens[-1])) if tokens else ("", "")
     opened, asked = open_brackets[-1] if open_brackets else ("", "")
-    if opened == "NAME" and (tokens[-1] == "(" or last == "COMMA"):
+    if opened == "NAME" and (last_text == "(" or last == "COMMA"):
         return Place(accepts, argument=asked)
-    if opened == "IN" and (tokens[-1] == "(" or last == "COMMA"):
+    if opened == "IN" and (last_text == "(" or last == "COMMA"):
         return Place(accepts, word=asked, is_value=True)
     is_value = last in ("OPERATOR", "CONTAINS", "WITH")
     return Place(accepts, word=word if is_value or "OPERATOR" in accepts else "", is_value=is_value)

@@ -51,5 +51,5 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return what was probably meant: the closest names, and those of which only the beginning was written."""
     names = list(known)
     close = get_close_matches(name, names, n=3, cutoff=0.6)
-    begun = [other for other in names if name and other.startswith(name) or other.endswith(f".{name}")]
+    begun = [other for other in names if (name and other.startswith(name)) or other.endswith(f".{name}")]
     return tuple(dict.fromkeys([*close, *sorted(begun)]))[:3]

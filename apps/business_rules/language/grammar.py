@@ -74,13 +74,15 @@ GRAMMAR = r"""
     FALSE: "false"i
     PLUS: "+"
     MINUS: "-"
-    NAME: /(?!(and|or|not|in|is|empty|today|true|false|threshold|contains)\b(?!\.))[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/i
+    NAME: /(?!RESERVED\b(?!\.))[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/i
     DAY.3: /\d{4}-\d{2}-\d{2}/
     NUMBER.2: /-?\d+(\.\d+)?/
     COUNT: /\d+/
     TEXT: /"(\\.|[^"\\])*"/s
     %ignore /[ \t\r\n]+/
 """
+# Words that open or join conditions are nobody's name.
+GRAMMAR = GRAMMAR.replace("RESERVED", "(and|or|not|in|is|empty|today|true|false|threshold|contains)")
 # Keywords are case-insensitive.
 GRAMMAR = re.sub(r'"(or|and|not|in|is|empty|today|days|day|threshold)"', r'"\1"i', GRAMMAR)
 PARSER = Lark(
@@ -187,8 +189,8 @@ def _explained(error: UnexpectedInput, text: str) -> ConditionError:
     span = piece.span() if piece else (place, place + 1)
     found = text[slice(*span)]
     if found.startswith('"') and (len(found) == 1 or not found.endswith('"')):
-        return ConditionError(_("The text is not closed: a “\"” is missing."), code="syntax", text=text, span=span)
-    expected = error.allowed if isinstance(error, UnexpectedCharacters) else error.expected  # type: ignore[attr-defined]
+        return ConditionError(_('The text is not closed: a “"” is missing.'), code="syntax", text=text, span=span)
+    expected = getattr(error, "allowed" if isinstance(error, UnexpectedCharacters) else "expected", None)
     meant = SPANISH.get(found.lower())
     return ConditionError(
         _("“%(found)s” does not fit here. Expected: %(what)s.") % {"found": found, "what": _wanted(expected or (), text[:place])},
@@ -226,48 +228,49 @@ def _wanted(names: Any, before: str) -> str:
 # From lark's tree to ours
 
 
-def _span(node: Tree[Any] | Token) -> Span:
+def _span(node: Any) -> Span:
     if isinstance(node, Token):
         return node.start_pos or 0, node.end_pos or 0
     return (0, 0) if node.meta.empty else (node.meta.start_pos, node.meta.end_pos)
 
 
-def _condition(node: Tree[Any], text: str) -> Condition:
+def _condition(node: Any, text: str) -> Condition:
     kind, children, span = node.data, node.children, _span(node)
     if kind in ("any", "all"):
         terms = tuple(_condition(child, text) for child in children)
         return any_of(terms, span) if kind == "any" else all_of(terms, span)
     if kind == "not":
-        return Not(_condition(children[0], text), span)
+        return Not(_condition(children[0], text), span=span)
     ref = _ref(children[0], text)
     if kind == "holds":
-        return Holds(ref, span)
+        return Holds(ref, span=span)
     if kind in ("empty", "filled"):
-        empty = Empty(ref, span)
-        return empty if kind == "empty" else Not(empty, span)
+        empty = Empty(ref, span=span)
+        return empty if kind == "empty" else Not(empty, span=span)
     if kind in ("within", "without"):
-        within = Within(ref, tuple(_literal(child, text) for child in children[1:]), span)
-        return within if kind == "within" else Not(within, span)
+        within = Within(ref, tuple(_literal(child, text) for child in children[1:]), span=span)
+        return within if kind == "within" else Not(within, span=span)
     operator = " ".join(str(child).lower() for child in children[1:-1])
     right = children[-1]
     value = _ref(right, text) if right.data == "ref" else _literal(right, text)
-    return Compare(ref, operator, value, span)
+    return Compare(ref, operator, value, span=span)
 
 
-def _ref(node: Tree[Any], text: str) -> Ref:
+def _ref(node: Any, text: str) -> Ref:
     name, *arguments = node.children
-    return Ref(name.lower(), tuple(Text(_unquoted(token), _span(token)) for token in arguments), _span(node))
+    given = tuple(Text(_unquoted(one), span=_span(one)) for one in arguments)
+    return Ref(str(name).lower(), given, span=_span(node))
 
 
-def _literal(node: Tree[Any], text: str) -> Literal:
+def _literal(node: Any, text: str) -> Literal:
     span, children = _span(node), node.children
     if node.data == "number":
-        return Number(Decimal(children[0]), span)
+        return Number(Decimal(children[0]), span=span)
     if node.data == "text":
-        return Text(_unquoted(children[0]), span)
+        return Text(_unquoted(children[0]), span=span)
     if node.data == "day":
         try:
-            return Day(date.fromisoformat(children[0]), span)
+            return Day(date.fromisoformat(children[0]), span=span)
         except ValueError as error:
             message = _("There is no such day: %(day)s.") % {"day": children[0]}
             raise ConditionError(message, code="value", text=text, span=span) from error
@@ -276,10 +279,10 @@ def _literal(node: Tree[Any], text: str) -> Literal:
         if abs(offset) > FURTHEST_DAYS:
             message = _("At most %(most)d days from today.") % {"most": FURTHEST_DAYS}
             raise ConditionError(message, code="value", text=text, span=span)
-        return Today(offset, span)
+        return Today(offset, span=span)
     if node.data == "truth":
-        return Truth(children[0].lower() == "true", span)
-    return Threshold(span)
+        return Truth(children[0].lower() == "true", span=span)
+    return Threshold(span=span)
 
 
 def _unquoted(token: str) -> str:

@@ -12,112 +12,100 @@ Span = tuple[int, int]
 NOWHERE: Span = (0, 0)
 
 
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[return-value]
+@dataclass(frozen=True)
+class Node:
+    """Knows where it stood."""
+
+    span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 # Values
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Node):
     value: Decimal
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Node):
     value: str
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Day:
+class Day(Node):
     value: date
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Today:
+class Today(Node):
     """The day of the evaluation, so many days later (or, negative, before)."""
 
     offset: int = 0
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Node):
     value: bool
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Node):
     """The rule's threshold in the subject's unit."""
-
-    span: Span = _span()
 
 
 Literal = Number | Text | Day | Today | Truth | Threshold
 
 
 @dataclass(frozen=True)
-class Ref:
+class Ref(Node):
     """A word of the vocabulary, by its full name, with what it is asked for."""
 
     name: str
     arguments: tuple[Text, ...] = ()
-    span: Span = _span()
 
 
 # Conditions
 
 
 @dataclass(frozen=True)
-class Holds:
+class Holds(Node):
     """A word that is itself true or false."""
 
     ref: Ref
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Compare:
+class Compare(Node):
     ref: Ref
     operator: str
     value: Literal | Ref
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Within:
+class Within(Node):
     ref: Ref
     values: tuple[Literal, ...]
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Empty:
+class Empty(Node):
     ref: Ref
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Not:
+class Not(Node):
     term: Condition
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class And:
+class And(Node):
     terms: tuple[Condition, ...]
-    span: Span = _span()
 
 
 @dataclass(frozen=True)
-class Or:
+class Or(Node):
     terms: tuple[Condition, ...]
-    span: Span = _span()
 
 
 Atom = Holds | Compare | Within | Empty
@@ -139,7 +127,7 @@ def _joined(kind: type[And] | type[Or], terms: tuple[Condition, ...], span: Span
     flat: list[Condition] = []
     for term in terms:
         flat += term.terms if isinstance(term, kind) else (term,)
-    return flat[0] if len(flat) == 1 else kind(tuple(flat), span)
+    return flat[0] if len(flat) == 1 else kind(tuple(flat), span=span)
 
 
 def atoms(condition: Condition) -> Iterator[tuple[Atom, bool]]:

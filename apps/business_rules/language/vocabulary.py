@@ -17,7 +17,6 @@ from ..subjects import kind_named
 if TYPE_CHECKING:
     from apps.users.models import User
 
-    from .reading import At
 
 SENSITIVE = "sensitive"
 # How many records away from the subject a word may be: `employee.unit.code` of an assignment.
