@@ -15,6 +15,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import translation
 
 from apps.assignments.assignment_fsm import MACHINE as ASSIGNMENT
+from apps.business_rules.language.grammar import (
+    DEEPEST,
+    FURTHEST_DAYS,
+    LANGUAGE_VERSION,
+    LONGEST,
+    MOST_CONDITIONS,
+    MOST_DIGITS,
+)
+from apps.business_rules.language.vocabulary import Type, Word, own_words, paths_of
+from apps.business_rules.subjects import kinds
 from apps.fsm.employee_fsm import MACHINE as EMPLOYEE
 from apps.fsm.moves import Machine, Move
 from apps.users.enums import Role
@@ -171,6 +181,39 @@ def _tables() -> str:
     return _table(("App", "Shown as", "Nouns"), rows)
 
 
+def _vocabulary() -> str:
+    parts = []
+    for kind in kinds():
+        rows = [_word(word) for word in own_words(kind.name)]
+        paths = [f"`{path.name}.…` ({path.label}: the words of {path.to})" for path in paths_of(kind.name)]
+        more = f"\n\nThrough a dot: {'; '.join(paths)}." if paths else ""
+        head = ("Word", "Shown as", "En español", "Type", "Means", "Whose right", "Depends on")
+        parts.append(f"### {kind.name}\n\n{_table(head, rows)}{more}")
+    return "\n\n".join(parts)
+
+
+def _word(word: Word) -> tuple[str, ...]:
+    codes = ", ".join(argument.label if argument.required else f"[{argument.label}]" for argument in word.arguments)
+    with translation.override("es"):
+        spanish = str(word.label)
+    means = str(word.description)
+    if word.type == Type.CHOICE:
+        means += " " + ", ".join(f"`{code}`" for code, _label in word.choices)
+    name = f"`{word.name}`" + (f" (“{codes}”)" if codes else "")
+    return name, str(word.label), spanish, word.type.value, means, word.permission or "–", str(word.scope) or "–"
+
+
+def _operators() -> str:
+    return _table(("Type", "Compared by"), ((f"{one.value}", ", ".join(f"`{op}`" for op in one.operators)) for one in Type))
+
+
+def _limits() -> str:
+    return (
+        f"Language version {LANGUAGE_VERSION}. At most {LONGEST:,} characters, {MOST_CONDITIONS} conditions, brackets "
+        f"{DEEPEST} deep, numbers of {MOST_DIGITS} digits, {FURTHEST_DAYS:,} days from today."
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "employee-states": lambda: _states(EMPLOYEE),
     "assignment-states": lambda: _states(ASSIGNMENT),
@@ -180,4 +223,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": _commands,
     "schedule": _jobs,
     "nouns": _tables,
+    "vocabulary": _vocabulary,
+    "operators": _operators,
+    "language-limits": _limits,
 }
