@@ -17,7 +17,7 @@ from .language.grammar import LANGUAGE_VERSION, parse_kept, parse_reference
 from .language.messages import filled, placeholders
 from .language.reading import Reading
 from .language.tree import Compare, Condition, Ref, atoms, refs
-from .language.vocabulary import Sight, Type, Word, find
+from .language.vocabulary import Sight, Type, Word, find, own_words
 from .language.writing import EVERYTHING, in_words, told, written
 from .questions import Question
 from .registry import Rule
@@ -79,23 +79,23 @@ def condition_of(row: Written) -> Condition:
 
 def _violations(row: Written, question: Question) -> tuple[str, dict[str, Any]]:
     condition, kind = condition_of(row), kind_named(row.subject_kind)
-    reading = Reading(kind.name, question, prefix=_prefix(row))
+    reading = Reading(kind.name, question, prefix=_prefix(row), row="subject")
     compiler = Compiler(reading, Sight.of_rules(), threshold="subject.threshold", text=row.condition)
     where = compiler.where(condition)
     measure = parse_reference(row.measure) if row.measure.strip() else None
     observed = compiler.value(measure) if measure else "NULL"
     used = dict.fromkeys([*refs(condition), *([measure] if measure else []), *placeholders(row.message, kind.name)])
     values = ", ".join(f"{reading.bind(written(ref))}::text, {_fact(compiler, ref)}" for ref in used)
-    subject = reading.subject.row
+    # Where a column names the subject, nothing more is joined for it.
+    named = next((word for word in own_words(kind.name) if word.is_code), None)
+    code = named.sql(reading.subject) if named else "who.code"
     return (
         f"""
-            SELECT {subject}.id AS subject_id, ({observed})::numeric AS observed, subject.threshold AS "limit",
+            SELECT subject.id AS subject_id, ({observed})::numeric AS observed, subject.threshold AS "limit",
                 jsonb_build_object('values', jsonb_build_object({values}), 'records', jsonb_build_array(
-                    jsonb_build_object('kind', {reading.bind(kind.name)}::text, 'id', who.id, 'code', who.code)
+                    jsonb_build_object('kind', {reading.bind(kind.name)}::text, 'id', subject.id, 'code', {code})
                 )) AS facts
-            FROM subject JOIN {kind.table} {subject} ON {subject}.id = subject.id
-            {reading.joined}
-            JOIN ({kind.rows}) who ON who.id = {subject}.id
+            FROM subject {reading.joined} {"" if named else f"JOIN ({kind.rows}) who ON who.id = subject.id"}
             WHERE {where}
         """,
         reading.params,

@@ -62,7 +62,7 @@ def employee(name: str, type_: Type, label: Any, description: Any, sql: Any, **m
 
 employee(
     "employee_number", Type.TEXT, _("employee number"), _("The number by which sheets know the employee."),
-    lambda at: f"{at.row}.employee_number",
+    lambda at: f"{at.row}.employee_number", is_code=True,
 )  # fmt: skip
 employee(
     "given_name", Type.TEXT, _("given name"), _("Given name as it is written here."), lambda at: f"{at.row}.given_name"
@@ -130,7 +130,10 @@ def position(name: str, type_: Type, label: Any, description: Any, sql: Any, **m
     register_word(Word("position", name, type_, label, description, sql, **more))
 
 
-position("code", Type.TEXT, _("code"), _("The code by which sheets know the position."), lambda at: f"{at.row}.code")
+position(
+    "code", Type.TEXT, _("code"), _("The code by which sheets know the position."), lambda at: f"{at.row}.code",
+    is_code=True,
+)  # fmt: skip
 position("title", Type.TEXT, _("title"), _("What the position is called."), lambda at: f"{at.row}.title")
 position(
     "required_weekly_hours", Type.HOURS, _("required hours a week"), _("The baseline, before adjustments."),
@@ -157,7 +160,7 @@ def unit(name: str, type_: Type, label: Any, description: Any, sql: Any, **more:
 
 unit(
     "code", Type.TEXT, _("code"), _("The code by which sheets know the unit."), lambda at: f"{at.row}.code",
-    suggests=UNIT,
+    suggests=UNIT, is_code=True,
 )  # fmt: skip
 unit("name", Type.TEXT, _("name"), _("What the unit is called."), lambda at: f"{at.row}.name")
 unit(

@@ -193,7 +193,8 @@ def _explained(error: UnexpectedInput, text: str) -> ConditionError:
     expected = getattr(error, "allowed" if isinstance(error, UnexpectedCharacters) else "expected", None)
     meant = SPANISH.get(found.lower())
     return ConditionError(
-        _("“%(found)s” does not fit here. Expected: %(what)s.") % {"found": found, "what": _wanted(expected or (), text[:place])},
+        _("“%(found)s” does not fit here. Expected: %(what)s.")
+        % {"found": found, "what": _wanted(expected or (), text[:place])},
         code="syntax", text=text, span=span, suggestions=(meant,) if meant else (),
     )  # fmt: skip
 

@@ -23,17 +23,20 @@ PLACE = re.compile(r"%\((\w+)\)s|%%|%s")
 class Reading:
     """The joins and bound values of one condition. `user` = None reads everything; else what that person may see.
 
-    `prefix` keeps its parameters apart from those of other rules in the same statement.
+    `prefix` keeps its parameters apart from those of other rules in the same statement; `row` is the subject's alias
+    where the statement around it has one.
     """
 
-    def __init__(self, kind: str, question: Question, *, user: User | None = None, prefix: str = "w"):
+    def __init__(
+        self, kind: str, question: Question, *, user: User | None = None, prefix: str = "w", row: str | None = None
+    ):
         self.question, self.user, self.prefix = question, user, prefix
         self.params: dict[str, Any] = {}
         self.joins: list[str] = []
         self._visible: dict[str, str | None] = {}
         self._bound: dict[Any, str] = {}
         self._aliases = 0
-        self.subject = At(self, kind, self.alias())
+        self.subject = At(self, kind, row or self.alias())
 
     @property
     def joined(self) -> str:

@@ -85,6 +85,7 @@ class Word:
     it, or since it. `permission` is app.model.verb, or "sensitive"; empty = whoever may see the kind. Who lacks it
     does not know the word. `scope` says what the value depends on beyond the subject's own record; a list search reads
     only so much of that as the person may see. `suggests` offers codes while a text is written.
+    `is_code` says that people and sheets call the record by it.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Word:
     arguments: tuple[Argument, ...] = ()
     counts: Literal["", "to", "since"] = ""
     suggests: Argument | None = None
+    is_code: bool = False
 
     @property
     def needs_argument(self) -> bool:

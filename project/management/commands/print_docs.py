@@ -193,7 +193,7 @@ def _vocabulary() -> str:
 
 
 def _word(word: Word) -> tuple[str, ...]:
-    codes = ", ".join(argument.label if argument.required else f"[{argument.label}]" for argument in word.arguments)
+    codes = ", ".join(f"{one.label}" if one.required else f"[{one.label}]" for one in word.arguments)
     with translation.override("es"):
         spanish = str(word.label)
     means = str(word.description)
@@ -204,7 +204,9 @@ def _word(word: Word) -> tuple[str, ...]:
 
 
 def _operators() -> str:
-    return _table(("Type", "Compared by"), ((f"{one.value}", ", ".join(f"`{op}`" for op in one.operators)) for one in Type))
+    return _table(
+        ("Type", "Compared by"), ((f"{one.value}", ", ".join(f"`{op}`" for op in one.operators)) for one in Type)
+    )
 
 
 def _limits() -> str:

@@ -63,10 +63,11 @@
     async complete() {
       if (document.activeElement !== this.area) return;
       const number = ++this.asked;
+      const cursor = this.area.selectionStart;
       let found;
-      try { found = await this.ask({ ask: "complete", text: this.area.value, cursor: this.area.selectionStart }); } catch { return; }
+      try { found = await this.ask({ ask: "complete", text: this.area.value, cursor }); } catch { return; }
       if (number !== this.asked || document.activeElement !== this.area) return;
-      this.found = found;
+      this.found = { ...found, brings: found.end - cursor };
       this.list.replaceChildren(...found.items.map((item, index) => make("li",
         { role: "option", id: `${this.list.id}_${index}`, "data-index": index, "aria-selected": "false" },
         make("code", {}, item.insert.trim()), make("span", {}, item.label), ...(item.detail ? [make("small", {}, item.detail)] : []))));
@@ -93,7 +94,9 @@
 
     take(index) {
       const item = this.found.items[index];
-      this.area.setRangeText(item.insert + (/[\s("]$/.test(item.insert) ? "" : " "), this.found.start, this.found.end, "end");
+      // What was typed since the list came is a part of what it replaces.
+      const end = Math.max(this.area.selectionStart, this.found.start) + this.found.brings;
+      this.area.setRangeText(item.insert + (/[\s("]$/.test(item.insert) ? "" : " "), this.found.start, end, "end");
       if (item.insert.endsWith('("')) this.close(); // and at once ask again, inside of the quotes
       this.area.dispatchEvent(new Event("input", { bubbles: true }));
     }
