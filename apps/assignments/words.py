@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 
 from apps.business_rules.language.reading import At
@@ -15,6 +13,7 @@ from apps.business_rules.language.vocabulary import (
     register_path,
     register_relation,
     register_word,
+    words_of,
 )
 
 from .assignment_fsm import AssignmentStatus
@@ -24,8 +23,7 @@ POSITION = register_path(Path("assignment", "position", "position", "position_id
 SEEN = "assignments.assignment.view"
 
 
-def assignment(name: str, type_: Type, label: Any, description: Any, sql: Any, **more: Any) -> None:
-    register_word(Word("assignment", name, type_, label, description, sql, **more))
+assignment = words_of("assignment")
 
 
 assignment(

@@ -13,10 +13,9 @@ from apps.business_rules.language.vocabulary import (
     Path,
     Relation,
     Type,
-    Word,
     register_path,
     register_relation,
-    register_word,
+    words_of,
 )
 from apps.fsm.employee_fsm import EmployeeStatus
 
@@ -56,8 +55,7 @@ def below(column: str) -> Any:
 # Employees
 
 
-def employee(name: str, type_: Type, label: Any, description: Any, sql: Any, **more: Any) -> None:
-    register_word(Word("employee", name, type_, label, description, sql, **more))
+employee = words_of("employee")
 
 
 employee(
@@ -126,8 +124,7 @@ employee(
 # Positions
 
 
-def position(name: str, type_: Type, label: Any, description: Any, sql: Any, **more: Any) -> None:
-    register_word(Word("position", name, type_, label, description, sql, **more))
+position = words_of("position")
 
 
 position(
@@ -154,8 +151,7 @@ position("in_unit", Type.BOOLEAN, IN_UNIT, IN_UNIT_MEANS, below("org_unit_id"), 
 # Units
 
 
-def unit(name: str, type_: Type, label: Any, description: Any, sql: Any, **more: Any) -> None:
-    register_word(Word("unit", name, type_, label, description, sql, **more))
+unit = words_of("unit")
 
 
 unit(

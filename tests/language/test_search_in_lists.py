@@ -63,6 +63,7 @@ def test_a_list_finds_what_meets_the_condition(busy: Clinic, as_user: Callable[.
     assert "balance &lt; 0" in page.content.decode()
     nobody = as_user(busy.admin).get(address("org_employee", where="balance < -1000"))
     assert list(nobody.context["cl"].result_list) == []
+    assert "Nothing matches" in nobody.content.decode()
 
 
 def test_the_tree_of_units_shows_what_meets_the_condition(busy: Clinic, as_user: Callable[..., Client]) -> None:

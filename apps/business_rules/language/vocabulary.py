@@ -185,6 +185,11 @@ def register_word(word: Word) -> Word:
     return word
 
 
+def words_of(kind: str) -> Callable[..., Word]:
+    """Return what registers words of one kind: (name, type, label, description, sql, …)."""
+    return lambda *given, **more: register_word(Word(kind, *given, **more))
+
+
 def register_path(path: Path) -> Path:
     """Make the words of another kind known before a dot."""
     _PATHS[path.kind, path.name] = path

@@ -67,12 +67,16 @@
       let found;
       try { found = await this.ask({ ask: "complete", text: this.area.value, cursor }); } catch { return; }
       if (number !== this.asked || document.activeElement !== this.area) return;
+      const chosen = this.active >= 0 ? this.found.items[this.active].insert : null;
       this.found = { ...found, brings: found.end - cursor };
       this.list.replaceChildren(...found.items.map((item, index) => make("li",
         { role: "option", id: `${this.list.id}_${index}`, "data-index": index, "aria-selected": "false" },
         make("code", {}, item.insert.trim()), make("span", {}, item.label), ...(item.detail ? [make("small", {}, item.detail)] : []))));
       this.active = -1;
       this.open(found.items.length > 0);
+      // What was chosen stays chosen while the list narrows, or Enter would send the search instead.
+      const still = chosen === null ? -1 : found.items.findIndex((item) => item.insert === chosen);
+      if (still >= 0) this.go(still + 1);
     }
 
     open(shown) {
@@ -114,6 +118,7 @@
 
     async check() {
       const text = this.area.value;
+      if (text === this.stays) return;
       this.forget();
       if (!text.trim()) { this.tell(); return; }
       let found;
@@ -172,7 +177,7 @@
           let found;
           try { found = await this.ask({ ask: "check", text: this.area.value }); } catch { return; }
           if (found.error) { this.show(found); return; }
-          if (found.rows === null || found.rows.some((row) => row.values.some((value) => row.operator.endsWith("in") && value.includes("|")))) { this.tell(this.say("more")); return; }
+          if (found.rows === null || found.rows.some((row) => row.values.some((value) => row.operator.endsWith("in") && value.includes("|")))) { this.stays = this.area.value; this.tell(this.say("more")); return; }
           rows = found.rows;
         }
         this.close();
