@@ -1,17 +1,23 @@
 """The rules about assignments, and about the hours an employee's assignments add up to."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.subjects import Kind, register_kind
 from apps.business_rules.verdicts import Verdict, day, days, hours
+from apps.common.clock import today
+from apps.common.errors import Refusal
 from apps.fsm.employee_fsm import EmployeeStatus
+from apps.org.models import Employee, Position
+
+from .services import propose_assignment
 
 CODE = "e.employee_number || '/' || p.code || '/' || a.starts_on"
 
@@ -30,6 +36,25 @@ def adds_up(row: str) -> str:
         f"({row}.status = 'ACTIVE' OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[])) "
         f"AND {row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
     )
+
+
+def stage_proposal(case: Mapping[str, Any], actor: Any) -> dict[str, list[int]]:
+    """Propose what a pinned case says, {employee, position, hours, starts_in_days, days}; run inside a what-if."""
+    starts_on = today() + timedelta(days=int(case.get("starts_in_days") or 0))
+    employee = Employee.objects.filter(pk=case["employee"]).first()
+    position = Position.objects.filter(pk=case["position"]).first()
+    if employee is None or position is None:
+        raise Refusal(_now("Its employee or its position is gone."))
+    assignment = propose_assignment(
+        employee=employee,
+        position=position,
+        hours=Decimal(case["hours"]),
+        starts_on=starts_on,
+        ends_on=starts_on + timedelta(days=int(case["days"]) - 1) if case.get("days") else None,
+        actor=actor,
+        confirmed=True,
+    )
+    return {"assignment": [assignment.pk], "employee": [employee.pk], "position": [position.pk]}
 
 
 register_kind(
@@ -54,6 +79,7 @@ register_kind(
             "position": "SELECT a.id FROM assignments_assignment a WHERE a.position_id = ANY (%(ids)s::bigint[])",
         },
         enters=("accept",),
+        stage=stage_proposal,
     )
 )
 

@@ -21,14 +21,14 @@ class Rule:
     (subject_id, observed, "limit", facts) over the relation `subject`, which holds a few rows of the subjects' table or
     all of them, each with all its columns and `threshold`, that of its unit; so the gate, the sweep and the preview run
     the same text.
-    Parameters: threshold_least and threshold_most (of any unit), today, as_accepted (ids of assignments to be counted as if accepted), at_gate (whether a change is
-    being judged rather than today). facts is JSON and depends on the day only where the violation does, or the sweep
-    would rewrite it nightly; facts.records lists the records behind the verdict as {kind, id, code}.
-    `worse` says in which direction the observed value gets worse; None observed is worse than any number.
-    `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower `fixable` =
-    easier for the person to fix. `gated` is false for a rule about capacity that lacks or lies idle: committing
-    capacity cannot break it, and taking capacity away is never refused or asked about, so the gate leaves it out.
-    `is_own` = staff wrote it (own_rules.py): the sweep gives it a limited time.
+    Parameters: threshold_least and threshold_most (of any unit), today, as_accepted (ids of assignments to be counted
+    as if accepted), at_gate (whether a change is being judged rather than today). facts is JSON and depends on the day
+    only where the violation does, or the sweep would rewrite it nightly; facts.records lists the records behind the
+    verdict as {kind, id, code}. `worse` says in which direction the observed value gets worse; None observed is worse
+    than any number. `sentence` and `remedy` tell a verdict, and what would make it pass, in the active language. Lower
+    `fixable` = easier for the person to fix. `gated` is false for a rule about capacity that lacks or lies idle:
+    committing capacity cannot break it, and taking capacity away is never refused or asked about, so the gate leaves
+    it out. `is_own`: staff wrote it.
     """
 
     code: str

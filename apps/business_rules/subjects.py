@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,8 @@ class Kind:
     `touches` maps another kind to SQL of pairs (id, other_id), of the ids in the parameter ids: changing the one
     changes what rules say about the other. `reached_from` is the way back: a kind to SQL of the ids of this kind on
     which rules may say something else once those of the other in the parameter ids changed. `enters` are the moves by
-    which a subject itself begins to count, so that before them nothing is held for it.
+    which a subject itself begins to count, so that before them nothing is held for it. `stage` makes a subject that is
+    not there from a pinned case and an actor, inside a what-if, and returns ids by kind of all it is about.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     touches: Mapping[str, str] = field(default_factory=dict)
     reached_from: Mapping[str, str] = field(default_factory=dict)
     enters: tuple[str, ...] = ()
+    stage: Callable[[Mapping[str, Any], Any], dict[str, list[int]]] | None = None
 
     @property
     def model(self) -> Any:

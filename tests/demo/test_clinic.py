@@ -95,7 +95,8 @@ def test_the_rules_find_something_to_say() -> None:
         "POSITION_VACANT": 2,
         "POSITION_OVER_COVERED": 7,
         "UNUSED_CAPACITY": 8,
-        # No DUPLICATE_ASSIGNMENT: a constraint of the database keeps it from ever being stored. CONTRACT_HOURS_MISMATCH is off.
+        # No DUPLICATE_ASSIGNMENT: a constraint of the database keeps it from ever being stored.
+        # CONTRACT_HOURS_MISMATCH is off.
     }
     assert RuleViolation.objects.exclude(resolved_at=None).count() > 0
     assert open_ones.filter(state="ACKNOWLEDGED").count() == 1

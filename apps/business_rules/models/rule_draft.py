@@ -66,6 +66,8 @@ class RuleDraft(RuleContent):
     def digest(self) -> str:
         """Return what tells this content from any other."""
         content = {name: str(getattr(self, name)) for name in ("code", "subject_kind", *CONTENT)}
+        if self.threshold is not None:
+            content["threshold"] = f"{self.threshold:.2f}"  # as it is stored, however it was typed
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -11,7 +11,8 @@ from apps.common.acting import acting
 from apps.common.errors import Reason, Refusal
 from apps.common.saving import in_words, refuse_outside, save_rows, within_scope
 
-from ..models import BusinessRule, RuleOverride
+from ..examples import broken_examples
+from ..models import BusinessRule, RuleExample, RuleOverride
 from .sweeps import request_judging
 
 if TYPE_CHECKING:
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
 
 
 def save_rules(*, rules: Sequence[BusinessRule], actor: User | None, reason: str = "") -> list[BusinessRule]:
-    """Create or change rules; what changes acts at once at the gate, and on the violations within seconds."""
+    """Change rules; what changes acts at once at the gate, and on the violations within seconds.
+
+    What a rule staff wrote says (condition, message, measure) changes by a draft alone, which is looked at before it
+    acts. A change that a pinned case contradicts is refused.
+    """
     with acting(actor, reason), within_scope(BusinessRule, rules, actor):
+        _same_words(rules)
         for rule in rules:
-            _threshold_makes_sense(rule.threshold)
+            if not rule.is_own:
+                _threshold_makes_sense(rule.threshold)
         save_rows(BusinessRule, rules)
+        for rule in rules:
+            if reasons := broken_examples(RuleExample.objects.filter(rule=rule), rule, actor):
+                raise Refusal(reasons)
         request_judging(rules=[rule.code for rule in rules])
     return list(rules)
 
@@ -52,6 +62,22 @@ def remove_override(*, override: RuleOverride, actor: User | None, reason: str =
         refuse_outside(RuleOverride, [override], actor)
         override.delete()
         request_judging(rules=[override.rule.code], unit=override.org_unit)
+
+
+def _same_words(rules: Sequence[BusinessRule]) -> None:
+    stored = BusinessRule.objects.in_bulk([rule.pk for rule in rules if rule.pk is not None])
+    words = ("condition", "message", "measure", "language")
+    for rule in rules:
+        old = stored.get(rule.pk)
+        if any(getattr(rule, name) != (getattr(old, name) if old else getattr(BusinessRule(), name)) for name in words):
+            raise Refusal(
+                Reason(
+                    _("What a rule says is changed in a draft, where its effect is seen before it acts."),
+                    code="needs_draft",
+                    field="condition",
+                    fixable=3,
+                )
+            )
 
 
 def _threshold_makes_sense(threshold: object) -> None:
