@@ -244,7 +244,8 @@ class TestWhatTakesCapacityAway:
         row = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=36, accepted=True)
         url = page("assignments.assignment", "impact", row.pk, "close")
         text = text_of(signed_in(clinic.manager), url, {"ends_on": TODAY.isoformat()})
-        assert "It opens no violation" in text
+        # The position is vacant, the employee has hours to give.
+        assert "It opens 2 violations" in text
         assert "100.0 % → <strong>0.0 %</strong>" in text
         # A guard's no is said in its own words.
         late = text_of(signed_in(clinic.manager), url, {"ends_on": "2027-01-01"})
