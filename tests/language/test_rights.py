@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from apps.assignments.models import Assignment
 from apps.business_rules.language import search as searching
@@ -121,7 +122,7 @@ def test_the_other_end_of_an_assignment_is_empty_where_it_is_out_of_sight(clinic
 
 def test_a_unit_out_of_sight_is_told_from_no_unit_by_nothing(clinic: Clinic) -> None:
     for code in ("H2", "H", "NONE"):
-        with pytest.raises(ConditionError) as raised:
+        with translation.override("en"), pytest.raises(ConditionError) as raised:
             numbers(f'in_unit("{code}")', clinic.manager)
         assert raised.value.message == f"code of a unit: there is no “{code}”."
         assert set(raised.value.suggestions) <= {"H1"}
