@@ -27,14 +27,17 @@ def live(row: str) -> str:
     return f"{row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
 
 
-def adds_up(row: str) -> str:
+def adds_up(row: str, question: Question) -> str:
     """Return the SQL condition that an assignment counts against the cap: active, or judged as if it were.
 
     What is voided is closed (a constraint); not saying so lets the index of live rows answer alone.
     """
+    counted = f"{row}.status = 'ACTIVE'"
+    if question.as_accepted:
+        counted = f"({counted} OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[]))"
     return (
-        f"({row}.status = 'ACTIVE' OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[])) "
-        f"AND {row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
+        f"{counted} AND {row}.status IN ('PROPOSED', 'ACTIVE') "
+        f"AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
     )
 
 
@@ -121,7 +124,7 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
         f"""
             WITH heavy AS (
                 SELECT a.employee_id, sum(a.effective_hours) AS hours FROM assignments_assignment a
-                WHERE {adds_up("a")} {only} GROUP BY a.employee_id
+                WHERE {adds_up("a", question)} {only} GROUP BY a.employee_id
                 HAVING sum(a.effective_hours) > (
                     SELECT LEAST(%(threshold_least)s::numeric, min(c.max_weekly_hours)) FROM org_orgunit c
                 )
@@ -147,9 +150,9 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
                 FROM (
                     SELECT DISTINCT GREATEST(begins.starts_on, %(today)s::date) AS day
                     FROM assignments_assignment begins
-                    WHERE begins.employee_id = suspect.id AND {adds_up("begins")}
+                    WHERE begins.employee_id = suspect.id AND {adds_up("begins", question)}
                 ) boundary
-                JOIN assignments_assignment a ON a.employee_id = suspect.id AND {adds_up("a")}
+                JOIN assignments_assignment a ON a.employee_id = suspect.id AND {adds_up("a", question)}
                     AND a.starts_on <= boundary.day AND (a.ends_on IS NULL OR a.ends_on >= boundary.day)
                 JOIN org_employee e ON e.id = a.employee_id JOIN org_position p ON p.id = a.position_id
                 GROUP BY boundary.day

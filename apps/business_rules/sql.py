@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .models.rule_content import RuleContent
 
 
+# Tables with more rows are not counted for a run's record.
+COUNTED = 100_000
 # The key of a rule that is only drafted: it has no exceptions, waivers or violations.
 NOBODY = 0
 
@@ -132,12 +134,22 @@ FOUND = """
     SELECT %(code{n})s AS rule, %(rule{n})s::bigint AS rule_id, %(version{n})s::int AS rule_version,
         %(kind{n})s AS subject_kind, f.subject_id, r.code AS subject_code, r.name AS who,
         round(f.observed, 2) AS observed, round(f."limit", 2) AS "limit", f.facts, {severity} AS severity,
-        (EXISTS (
-            SELECT FROM business_rules_waiver w
-            WHERE w.rule_id = %(rule{n})s AND w.subject_kind = %(kind{n})s AND w.subject_id = f.subject_id
-                AND w.expires_on >= %(today)s AND {covers}
-        ) {unit_waivers}) AS waived
+        {waived} AS waived
     FROM broken f JOIN ({rows}) r ON r.id = f.subject_id {setting}
+"""
+# The same without what only people read: who breaks the rule how badly, for a first look at everybody.
+BARE = """
+    SELECT f.subject_id, round(f.observed, 2) AS observed, round(f."limit", 2) AS "limit", {severity} AS severity,
+        {waived} AS waived
+    FROM broken f {place} {setting}
+"""
+PLACE = "JOIN (SELECT s.id, {unit} AS unit_id FROM {table} s {unit_join}) r ON r.id = f.subject_id"
+WAIVED = """
+    (EXISTS (
+        SELECT FROM business_rules_waiver w
+        WHERE w.rule_id = %(rule{n})s AND w.subject_kind = %(kind{n})s AND w.subject_id = f.subject_id
+            AND w.expires_on >= %(today)s AND {covers}
+    ) {unit_waivers})
 """
 UNIT_WAIVERS = """
         OR EXISTS (
@@ -148,10 +160,12 @@ UNIT_WAIVERS = """
 RANK = "CASE {severity} " + " ".join(f"WHEN '{known.value}' THEN {rank}" for known, rank in RANKS.items()) + " END"
 
 
-def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str, dict[str, Any]]:
+def found_by(
+    setting: Setting, question: Question, n: int = 0, *, bare: bool = False
+) -> tuple[str, str, dict[str, Any]]:
     """Return (WITH list, SELECT, parameters) of the violations of one rule; `n` keeps the parameters of many apart.
 
-    The columns are COLUMNS; who = the subject's name in a sentence.
+    The columns are COLUMNS (who = the subject's name in a sentence), or, `bare`, those of BARE.
     """
     kind = setting.kind
     text, own = setting.rule.sql(question)
@@ -181,12 +195,14 @@ def found_by(setting: Setting, question: Question, n: int = 0) -> tuple[str, str
     if setting.has_overrides:
         severity = f"COALESCE(setting.severity, {severity})"
     covers = f"{RANK.format(severity='w.severity')} >= {RANK.format(severity=severity)}"
-    select = FOUND.format(
+    unit_waivers = UNIT_WAIVERS.format(n=n, covers=covers) if setting.has_unit_waivers else ""
+    has_place = setting.has_overrides or setting.has_unit_waivers
+    select = (BARE if bare else FOUND).format(
         n=n,
         rows=kind.rows,
+        place=PLACE.format(unit=kind.unit, table=kind.table, unit_join=kind.unit_join) if has_place else "",
         severity=severity,
-        covers=covers,
-        unit_waivers=UNIT_WAIVERS.format(n=n, covers=covers) if setting.has_unit_waivers else "",
+        waived=WAIVED.format(n=n, covers=covers, unit_waivers=unit_waivers),
         setting="LEFT JOIN unit_setting setting ON setting.unit_id = r.unit_id" if setting.has_overrides else "",
     )
     return with_list, select, params
@@ -239,9 +255,14 @@ def _subjects(setting: Setting, question: Question, n: int) -> str:
 
 
 def count_subjects(kind: Kind, question: Question) -> int:
-    """Return how many subjects of a kind a question is about."""
+    """Return how many subjects of a kind a question is about; of a great many what the planner knows, which is close."""
     if question.ids is not None:
         return len(question.ids_of(kind.name) or ())
+    if question.unit is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [kind.table])
+            if (known := int(cursor.fetchone()[0])) > COUNTED:
+                return known
     under = "" if question.unit is None else f"WHERE s.id IN ({kind.ids_under})"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {kind.table} s {under}", [question.unit] if under else [])

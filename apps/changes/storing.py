@@ -78,12 +78,17 @@ def fenced(query: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
 
 
 def stored_or_anew(
-    table: Table, span: Span, anew: Callable[[list[int] | None], tuple[str, dict[str, Any]]], due: Iterable[int]
+    table: Table,
+    span: Span,
+    anew: Callable[[list[int] | None], tuple[str, dict[str, Any]]],
+    due: Iterable[int],
+    where: str = "",
 ) -> tuple[str, dict[str, Any]]:
     """Return a query (key and columns) and its parameters that reads the stored rows, except of whom they are behind.
 
     Behind is who is `due` (a mark waits: a week just closed marks everybody); `anew` gives the formula for some ids, or
-    for all there are (None), which is what a week that is over and not yet closed asks for.
+    for all there are (None), which is what a week that is over and not yet closed asks for. `where` is a condition on
+    the stored rows that leaves out some nobody will ask for.
     """
     if Calendar.objects.exclude(first_week=span.first_week).exists():
         return anew(None)
@@ -91,11 +96,11 @@ def stored_or_anew(
     columns = ", ".join(table.columns)
     sql = f"SELECT {table.key}, {columns} FROM {table.name}"
     if not behind:
-        return sql, dict(span.params)
+        return sql + (f" WHERE {where}" if where else ""), dict(span.params)
     formula, params = anew(behind)
     name = f"behind_{table.key}"
     return (
-        f"{sql} WHERE {table.key} <> ALL (%({name})s::bigint[])"
+        f"{sql} WHERE {f'{where} AND ' if where else ''}{table.key} <> ALL (%({name})s::bigint[])"
         f" UNION ALL SELECT {table.key}, {columns} FROM ({formula}) AS computed",
         {**span.params, **params, name: behind},
     )

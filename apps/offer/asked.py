@@ -14,15 +14,16 @@ from .ledger import ledger_sql
 from .recompute import TABLE
 
 
-def ledger_asked(question: Question) -> tuple[str, dict[str, Any]]:
+def ledger_asked(question: Question, *, where: str = "") -> tuple[str, dict[str, Any]]:
     """Return a query (employee_id, pool, assigned, proposed) over the current week and the 12 to come, and parameters.
 
     The arrays hold hour-days a week. It covers at least the employees asked about; select from it in parentheses and
-    join it to `subject`. %(span_first)s is the Monday of element 1.
+    join it to `subject`. %(span_first)s is the Monday of element 1. `where` leaves out kept accounts by a condition on
+    their row.
     """
     span = Span.current(question.on)
     if question.due is None:
         return fenced(ledger_sql(span, employees=question.ids_of(SubjectKind.EMPLOYEE), accepted=question.as_accepted))
     return stored_or_anew(
-        TABLE, span, lambda ids: ledger_sql(span, employees=ids), question.due.get(Kind.EMPLOYEE.value, ())
+        TABLE, span, lambda ids: ledger_sql(span, employees=ids), question.due.get(Kind.EMPLOYEE.value, ()), where
     )

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, hours
-from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
 
@@ -26,13 +25,10 @@ def _in_hour_days(sign: str = "") -> str:
 
 def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
     """Return who has a week of the horizon whose balance is below −threshold, by the ledger's own formula."""
-    ledger, params = ledger_asked(question)
-    limit = _in_hour_days("-")
-    below = f"worst.balance < {limit}"
-    if question.due is not None:
-        # Of everybody only those who have such a week are sorted by it; of a few it costs more to plan than it saves.
-        weeks = range(1, Span.current(question.on).weeks + 1)
-        below = " OR ".join(f"l.pool[{week}] - l.assigned[{week}] < {limit}" for week in weeks)
+    # Of kept accounts those alone that may be below any unit's limit: the lowest week of each is indexed.
+    ledger, params = ledger_asked(
+        question, where=f"lowest < (-COALESCE(%(threshold_least)s::numeric, 0) * {HOUR_DAYS})::bigint"
+    )
     return (
         f"""
             SELECT s.id AS subject_id, worst.balance::numeric / {HOUR_DAYS} AS observed,
@@ -60,7 +56,7 @@ def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
                 FROM generate_subscripts(l.pool, 1) AS week
                 ORDER BY balance, week LIMIT 1
             ) worst
-            WHERE {below}
+            WHERE worst.balance < {_in_hour_days("-")}
         """,
         params,
     )

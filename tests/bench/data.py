@@ -106,7 +106,7 @@ TABLES = {
     "org_position": """
         INSERT INTO org_position (id, code, title, org_unit_id, required_weekly_hours, opens_on, closes_on)
         SELECT i, 'P' || i, 'Puesto ' || i, 1 + (hashint8extended(i, 8) % {units} + {units}) % {units},
-            (ARRAY[150, 120, 168, 144])[1 + i % 4], date '2020-01-01',
+            (ARRAY[58, 52, 46, 40])[1 + i % 4], date '2020-01-01',
             CASE WHEN pg_temp.mix(i, 9) < 20 THEN date '2027-01-15' END
         FROM generate_series(1, {positions}) i
     """,
@@ -142,7 +142,7 @@ TABLES = {
             pg_temp.mix(i, 13) < 50, status, starts_on, ends_on,
             CASE WHEN status <> 'PROPOSED' THEN timestamptz '2026-01-01' END, false
         FROM (
-            SELECT i, i AS employee, 0 AS shift, (hashint8extended(i, 14) % 100000000 + 100000000) AS spot,
+            SELECT i, i AS employee, 0 AS shift, i / {CERTIFICATES} AS spot,
                 (ARRAY[42, 30, 18, 8])[1 + i % 4]::numeric AS hours,
                 CASE WHEN pg_temp.mix(i, 15) < 820 THEN 'ACTIVE' WHEN pg_temp.mix(i, 15) < 880 THEN 'PROPOSED'
                     ELSE 'CLOSED' END AS status,

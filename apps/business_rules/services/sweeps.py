@@ -84,6 +84,22 @@ DIFFERENCE = """
     SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM opened),
         (SELECT count(*) FROM changed WHERE NOT resolved), (SELECT count(*) FROM changed WHERE resolved)
 """
+# Whose violation is new, gone or no longer as it was written: all that a sweep of everybody has to look at again.
+MOVED = """
+    WITH {with_list}, found AS ({found}),
+    known AS (
+        SELECT v.id, v.subject_id, v.state, v.severity, v.observed, v."limit"
+        FROM business_rules_ruleviolation v {known_joins}
+        WHERE v.rule_id = ANY (%(rules)s) AND v.state <> 'RESOLVED' {known_where}
+    )
+    SELECT count(f.subject_id), array_agg(COALESCE(f.subject_id, k.subject_id)) FILTER (
+        WHERE k.id IS NULL OR f.subject_id IS NULL OR f.waived <> (k.state = 'WAIVED')
+            OR (k.severity, k.observed, k."limit") IS DISTINCT FROM (f.severity, f.observed, f."limit")
+    )
+    FROM found f FULL JOIN known k ON k.subject_id = f.subject_id
+"""
+# With more than so many, everybody is written in one statement rather than they alone.
+MANY = 20_000
 COUNTS = ("found", "opened", "updated", "resolved")
 # A rule that is switched off, not in effect or no longer defined is broken by nobody.
 RETIRE = """
@@ -252,18 +268,12 @@ def _judge(setting: Setting, question: Question, run: EvaluationRun, subjects: i
 
 
 def _write(setting: Setting, question: Question, actor: User | None, trigger: str = "") -> dict[str, int]:
-    kind = setting.kind
-    with_list, select, params = found_by(setting, question)
-    joins, where = "", ""
-    if question.unit is not None:
-        joins = f"JOIN ({kind.rows}) r ON r.id = v.subject_id JOIN org_orgunit u ON u.id = r.unit_id"
-        where = "AND u.path @> ARRAY[%(unit)s::bigint]"
-    statement = DIFFERENCE.format(
-        with_list=f"{with_list},",
-        found=select,
-        known_joins=joins,
-        known_where=where,
-    )
+    """Judge everybody by one rule and write what moved; return the counts.
+
+    First only who breaks it, how badly and whether a waiver covers it: the records and numbers behind a verdict cost
+    more than the verdict, and are asked for those alone whose violation moved. Records that change without moving it
+    leave a mark, and the drain compares them too.
+    """
     with (
         acting(actor, reason=str(_("evaluation of the rules")), origin=trigger or "task"),
         connection.cursor() as cursor,
@@ -272,8 +282,30 @@ def _write(setting: Setting, question: Question, actor: User | None, trigger: st
         # Lock first, read in the next statement: it sees what those before us wrote.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITING, setting.pk % 2**31])
         with limited() if setting.rule.is_own else nullcontext():
-            cursor.execute(statement, params | {"now": timezone.now(), "rules": [setting.pk]})
-        return dict(zip(COUNTS, cursor.fetchone(), strict=True))
+            cursor.execute(*_statement(MOVED, setting, question, bare=True))
+            found, moved = cursor.fetchone()
+            if not moved:
+                return dict.fromkeys(COUNTS, 0) | {"found": found}
+            if len(moved) <= MANY:
+                question = replace(question, ids={setting.rule.kind: sorted(moved)}, unit=None)
+            cursor.execute(*_statement(DIFFERENCE, setting, question))
+            return dict(zip(COUNTS, cursor.fetchone(), strict=True)) | {"found": found}
+
+
+def _statement(
+    template: str, setting: Setting, question: Question, *, bare: bool = False
+) -> tuple[str, dict[str, Any]]:
+    kind = setting.kind
+    with_list, select, params = found_by(setting, question, bare=bare)
+    joins, where = "", ""
+    if question.unit is not None:
+        joins = f"JOIN ({kind.rows}) r ON r.id = v.subject_id JOIN org_orgunit u ON u.id = r.unit_id"
+        where = "AND u.path @> ARRAY[%(unit)s::bigint]"
+    if question.ids is not None:
+        where = f"AND v.subject_id = ANY (%(ids_{kind.name})s)"
+    head = with_list if bare else f"{with_list},"
+    statement = template.format(with_list=head, found=select, known_joins=joins, known_where=where)
+    return statement, params | {"now": timezone.now(), "rules": [setting.pk]}
 
 
 def _retire(in_effect: list[Setting], run: EvaluationRun) -> int:

@@ -1,6 +1,9 @@
 """The stored account of an employee for the weeks of the horizon."""
 
+from django.conf import settings
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.models import week_figures
@@ -20,6 +23,14 @@ class LedgerWeek(models.Model):
     pool = week_figures()
     assigned = week_figures()
     proposed = week_figures()
+    # What the rules look for among a million accounts; the database keeps it in step with the arrays.
+    lowest = models.GeneratedField(
+        expression=Least(
+            *(F(f"pool__{week}") - F(f"assigned__{week}") for week in range(settings.COVERIS_HORIZON_WEEKS))
+        ),
+        output_field=models.BigIntegerField(_("lowest balance"), null=True),
+        db_persist=True,
+    )
     computed_at = models.DateTimeField(_("computed"))
 
     objects = OfVisibleEmployees.as_manager()
@@ -28,6 +39,7 @@ class LedgerWeek(models.Model):
         verbose_name = _("hours of an employee")
         verbose_name_plural = _("hours of employees")
         default_permissions = ("view", "export")
+        indexes = [models.Index(fields=["lowest"])]
 
     def __str__(self) -> str:
         return f"{self.employee_id} {self.first_week}"

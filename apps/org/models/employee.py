@@ -64,7 +64,7 @@ class Employee(EmployeeLifecycle, Recorded):
         ]
         triggers = [
             *history_triggers(),
-            *mark_triggers(employee="id", watch=("status", "last_day", "hired_on", "home_unit_id")),
+            *mark_triggers(employee="id", watch=("status", "last_day", "hired_on", "home_unit_id", "employee_number")),
         ]
 
     def __str__(self) -> str:

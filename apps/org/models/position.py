@@ -54,7 +54,7 @@ class Position(Recorded):
             *history_triggers(),
             *mark_triggers(
                 position="id", unit="org_unit_id",
-                watch=("org_unit_id", "required_weekly_hours", "opens_on", "closes_on"),
+                watch=("code", "org_unit_id", "required_weekly_hours", "opens_on", "closes_on"),
             ),
         ]  # fmt: skip
 
