@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from apps.common import prepared
+
 from .definitions import definition_of
 from .enums import RANKS
 from .models import BusinessRule, RuleDraft
@@ -81,21 +83,29 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     )
 
 
-def _read(condition: str, on: date, **params: Any) -> Any:
-    """Read the catalogue and which entries have exceptions: asked before each change, so not through the ORM."""
-    return BusinessRule.objects.raw(
+def _read(condition: str, on: date, **params: Any) -> list[Any]:
+    """Read the catalogue and which entries have exceptions: asked before each change, so planned once a connection."""
+    names = [field.attname for field in BusinessRule._meta.concrete_fields]
+    columns = ", ".join(f'r."{field.column}"' for field in BusinessRule._meta.concrete_fields)
+    rows = prepared.fetch(
         f"""
-            SELECT r.*, EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS overridden,
+            SELECT {columns}, EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
                 EXISTS (
                     SELECT FROM business_rules_waiver w
                     WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
-                ) AS unit_waived,
-                (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS least,
-                (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id) AS most
+                ),
+                (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+                (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id)
             FROM business_rules_businessrule r WHERE {condition} ORDER BY r.code
         """,
         {"on": on, **params},
     )
+    entries = []
+    for row in rows:
+        entry: Any = BusinessRule.from_db(connection.alias, names, row[: len(names)])
+        entry.overridden, entry.unit_waived, entry.least, entry.most = row[len(names) :]
+        entries.append(entry)
+    return entries
 
 
 def _setting(row: Any) -> Setting | None:
@@ -255,7 +265,7 @@ def _subjects(setting: Setting, question: Question, n: int) -> str:
 
 
 def count_subjects(kind: Kind, question: Question) -> int:
-    """Return how many subjects of a kind a question is about; of a great many what the planner knows, which is close."""
+    """Return how many subjects of a kind a question is about; of a great many, what the planner knows."""
     if question.ids is not None:
         return len(question.ids_of(kind.name) or ())
     if question.unit is None:

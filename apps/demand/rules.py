@@ -114,9 +114,9 @@ def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
                     'week', %(span_first)s::date + 7 * (short.week - 1),
                     'required', {_in_hours("short.required")}, 'filled', {_in_hours("short.filled")},
                     'missing', {_at_least_hours("(short.percent * short.required / 100 - short.filled)")},
-                    'target_unit', short.unit, 'records', gap.records
+                    'target_unit', short.unit, 'records', COALESCE(gap.records, '[]')
                 ) AS facts
-            FROM short JOIN gap ON gap.id = short.id
+            FROM short LEFT JOIN gap ON gap.id = short.id -- left, so that it is not asked for where no facts are
             CROSS JOIN LATERAL (SELECT round(short.filled * 100::numeric / short.required, 1) AS percent) shown
         """,
         params,

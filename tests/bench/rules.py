@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from apps.changes.due import due_subjects
 
 from . import others, stage
 from .data import TODAY
-from .gate import gate, growth, proposals
+from .gate import Proposal, gate, growth, proposals, proposed
 from .harness import Figure, Report, alternate, ratio
 
 # The eight that the goals are about: a cap, a pool, coverage, availability, duplicates, tags missing and running out.
@@ -188,7 +187,7 @@ def agreement(size: str, report: Report) -> None:
     asked, different = 0, 0
     drawn = iter(proposals(wanted * 2, seed=9))
     while asked < wanted:
-        batch: dict[int, Any] = {}
+        batch: dict[int, Proposal] = {}
         places: set[int] = set()
         for employee, position, hours in drawn:
             if employee not in batch and position not in places:
@@ -205,37 +204,37 @@ def agreement(size: str, report: Report) -> None:
     )
 
 
-def _differences(batch: list[tuple[int, int, int]]) -> int:
+def _differences(batch: list[Proposal]) -> int:
+    """Return how many verdicts differ between the gate, proposal by proposal, and a sweep once all are accepted."""
+    gated: set[Any] = set()
+    for number, one in enumerate(batch):
+        with proposed(one) as pk:
+            ids = {"employee": [one[0]], "position": [one[1]], "assignment": [pk]}
+            question = Question(TODAY, ids, as_accepted=as_accepted_of(ids), at_gate=True)
+            gated |= {_told(finding, number) for finding in ask(settings_in_effect(TODAY), question)}
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO assignments_assignment (employee_id, position_id, effective_hours, is_reinforcement,"
-                " status, starts_on, accepted_at, voided) VALUES (%s, %s, %s, true, 'ACTIVE', %s, now(), false)",
-                [(*one, TODAY) for one in batch],
-            )
             cursor.execute(
-                "SELECT id, employee_id, position_id FROM assignments_assignment WHERE employee_id = ANY (%s)"
-                " AND position_id = ANY (%s) AND starts_on = %s",
-                [[one[0] for one in batch], [one[1] for one in batch], TODAY],
+                "INSERT INTO assignments_assignment (employee_id, position_id, effective_hours, is_reinforcement,"
+                " status, starts_on, accepted_at, voided) SELECT n.*, true, 'ACTIVE', %s, now(), false"
+                " FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[]) AS n RETURNING id, employee_id",
+                [TODAY, *([one[place] for one in batch] for place in range(3))],
             )
-            rows = cursor.fetchall()
-        settings = [item for item in settings_in_effect(TODAY) if item.rule.kind != "unit"]
-        swept: dict[Any, Any] = {}
-        every = {
-            "employee": [row[1] for row in rows],
-            "position": [row[2] for row in rows],
-            "assignment": [row[0] for row in rows],
+            accepted = {employee: pk for pk, employee in cursor.fetchall()}
+        owner = {
+            **{("employee", one[0]): number for number, one in enumerate(batch)},
+            **{("position", one[1]): number for number, one in enumerate(batch)},
+            **{("assignment", accepted[one[0]]): number for number, one in enumerate(batch)},
         }
-        everyone = Question(TODAY, due=due_subjects(), at_gate=False)
-        names = {kind: set(ids) for kind, ids in every.items()}
-        for finding in ask(settings, everyone):
-            if finding.subject_id in names[finding.subject_kind]:
-                swept[finding.key] = finding
-        gated: dict[Any, Any] = {}
-        for pk, employee, position in rows:
-            ids = {"employee": [employee], "position": [position], "assignment": [pk]}
-            question = Question(TODAY, ids, as_accepted=as_accepted_of(ids), at_gate=False)
-            gated |= {finding.key: finding for finding in ask(settings, question)}
+        settings = [item for item in settings_in_effect(TODAY) if item.rule.gated]
+        swept = {
+            _told(finding, owner[finding.subject_kind, finding.subject_id])
+            for finding in ask(settings, Question(TODAY, due=due_subjects()))
+            if (finding.subject_kind, finding.subject_id) in owner
+        }
         transaction.set_rollback(True)
-    plain = [{key: replace(found, definition=None) for key, found in side.items()} for side in (swept, gated)]
-    return sum(plain[0].get(key) != plain[1].get(key) for key in {*plain[0], *plain[1]})
+    return len(gated ^ swept)
+
+
+def _told(finding: Any, number: int) -> tuple[Any, ...]:
+    return finding.rule, number, finding.observed, finding.limit, finding.severity, finding.waived
