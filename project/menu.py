@@ -58,6 +58,7 @@ MENU: list[tuple[Any, list[Line]]] = [
         [
             Line("report", "business_rules.ruleviolation"),
             Line("gavel", "business_rules.businessrule"),
+            Line("edit_note", "business_rules.ruledraft"),
             Line("verified_user", "business_rules.waiver"),
             Line("play_circle", "business_rules.evaluationrun"),
         ],

@@ -101,7 +101,7 @@ def records_behind(violation: RuleViolation, user: Any) -> list[dict[str, Any]]:
     return found
 
 
-def facts_of(violation: RuleViolation) -> list[tuple[str, str]]:
+def facts_of(violation: RuleViolation | Verdict) -> list[tuple[str, str]]:
     """Return the numbers and days behind a verdict, apart from its records."""
     return [
         (fact_label(name), fact_value(value, name))

@@ -71,6 +71,11 @@ class RuleDraft(RuleContent):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
+    def is_open(self) -> bool:
+        """Say whether it can still be changed, published or discarded."""
+        return self.state == DraftState.DRAFT
+
+    @property
     def is_simulated(self) -> bool:
         """Say whether the outcome tells about the content as it stands."""
         return self.simulated == self.digest

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +24,7 @@ from ..simulation import Simulation, simulate
 from ..subjects import kind_named
 from ..versions import examples_of, version_of
 from .sweeps import request_judging
+from .what_if import TOO_LONG, NoAnswer
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -66,16 +69,28 @@ def save_draft(*, draft: RuleDraft, actor: User | None, reason: str = "") -> Rul
 def simulate_draft(*, draft: RuleDraft, actor: User | None) -> tuple[Simulation, list[Outcome]]:
     """Say what would open, close and change if the draft were published, and try its pinned cases; keep the answer.
 
-    Read on live data within COVERIS_RULE_SECONDS a statement. Only what was simulated as it stands can be published.
+    Read on live data within COVERIS_RULE_SECONDS a statement, NoAnswer beyond that. Only what was simulated as it
+    stands can be published.
     """
-    with acting(actor), limited():
-        refuse_outside(RuleDraft, [draft], actor)
-        _open(draft)
-        simulation = simulate(draft)
-        outcomes = try_examples(examples_of(draft), draft, actor=actor)
-        draft.outcome = {**simulation.as_json(), "cases": [outcome.as_json() for outcome in outcomes]}
-        draft.simulated, draft.simulated_at = draft.digest, timezone.now()
-        draft.save(update_fields=["outcome", "simulated", "simulated_at"])
+    try:
+        with acting(actor), limited():
+            refuse_outside(RuleDraft, [draft], actor)
+            _open(draft)
+            simulation = simulate(draft)
+            outcomes = try_examples(examples_of(draft), draft, actor=actor)
+            draft.outcome = {**simulation.as_json(), "cases": [outcome.as_json() for outcome in outcomes]}
+            draft.simulated, draft.simulated_at = draft.digest, timezone.now()
+            draft.save(update_fields=["outcome", "simulated", "simulated_at"])
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != TOO_LONG:
+            raise
+        raise NoAnswer(
+            Reason(
+                _("Trying it on everybody takes longer than %(seconds)d seconds. Nothing was changed: narrow the "
+                  "condition, or try again when less is going on.") % {"seconds": settings.COVERIS_RULE_SECONDS},
+                code="too_long", fixable=1,
+            )
+        ) from error  # fmt: skip
     return simulation, outcomes
 
 
