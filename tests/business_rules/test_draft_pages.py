@@ -121,7 +121,7 @@ class TestTrying:
         answer = admin.post(of_draft(draft, "simulate"))
         assert answer.headers["Location"] == of_draft(draft)
         html = admin.get(of_draft(draft)).content.decode()
-        assert "0 violations now, 1 if it acted." in html and "Gómez" in html and "50.00" in html
+        assert "Violations: 0 now, 1 if it acted." in html and "Gómez" in html and "50.00" in html
         assert reverse("admin:org_orgunit_change", args=(busy.h1.pk,)) in html
         assert of_draft(draft, "publish") in html
         admin.cookies[settings.LANGUAGE_COOKIE_NAME] = "es"

@@ -25,7 +25,7 @@ from ..enums import DraftState, SubjectKind
 from ..models import BusinessRule, RuleDraft, RuleOverride, RuleViolation
 from ..services.catalogue import remove_override, save_override, save_rules
 from ..services.drafts import draft_rule, roll_back
-from ..versions import version_of, versions_of
+from ..versions import said_in, version_of, versions_of
 from .conditions import RuleConditionMixin
 from .contents import condition_in_words, difference_lines, told_content, told_differences
 from .pinned_cases import PinnedCases
@@ -170,13 +170,13 @@ class BusinessRuleAdmin(PinnedCases, RuleConditionMixin, RecordTabs, HistoryMixi
         may = request.user.has_perm("business_rules.add_ruledraft")
         versions = []
         for place, row in enumerate(rows):
-            before = rows[place + 1].instance if place + 1 < len(rows) else None
+            before = said_in(rows[place + 1]) if place + 1 < len(rows) else None
             back = reverse("admin:business_rules_businessrule_roll_back", args=(obj.pk, row.version))
             versions.append({
                 "row": row,
                 "is_current": row.version == obj.version,
-                "differences": told_differences(before, row.instance) if before is not None else [],
-                "content": told_content(row.instance) if before is None else [],
+                "differences": told_differences(before, said_in(row)) if before is not None else [],
+                "content": told_content(said_in(row)) if before is None else [],
                 "back": back if may and row.version != obj.version else "",
             })  # fmt: skip
         return {"versions": versions, "media": PAGE_MEDIA + LOOKS}

@@ -53,6 +53,10 @@ def write_fields(form: Any, kind: str, measured: str, refusal: Refusal | None) -
 
 
 def ask_why(form: Any) -> None:
+    """Make the texts of the form's end small, and say what becomes of them."""
+    if "description" in form.base_fields:
+        form.base_fields["description"].widget = UnfoldAdminTextareaWidget({"rows": 3})
+        form.base_fields["description"].help_text = _("For whoever reads the catalogue.")
     if "note" in form.base_fields:
         form.base_fields["note"].widget = UnfoldAdminTextareaWidget({"rows": 2})
         form.base_fields["note"].help_text = _("Kept with the version it becomes.")

@@ -131,11 +131,9 @@ class RuleDraftAdmin(PinnedCases, RecordTabs, HistoryMixin, BaseAdmin):
         if object_id is None:
             if not self.has_add_permission(request):
                 raise PermissionDenied
-            kind = known_kind(request.GET.get("kind", ""))
-            if not kind:
+            if not known_kind(request.GET.get("kind", "")):
                 return self._choose_kind(request)
-            about = SubjectKind(kind).label
-            context["title"] = _now("New rule: judges each %(kind)s") % {"kind": about}
+            context["title"] = _now("New rule")
         return super().changeform_view(request, object_id, form_url, context)
 
     def _choose_kind(self, request: HttpRequest) -> HttpResponse:
@@ -156,12 +154,18 @@ class RuleDraftAdmin(PinnedCases, RecordTabs, HistoryMixin, BaseAdmin):
         fixed = (("code", "subject_kind"),) if obj is not None else ("code",)
         own = obj is None or obj.is_own
         return [
-            (None, {"fields": ("name", *fixed, "description")}),
+            (None, {"fields": ("name", *fixed), "description": self._about(request, obj)}),
             *([(_("What it says"), {"fields": OWN})] if own else []),
             (_("How it is judged"), {"fields": (("severity", "threshold"), "enabled")}),
             (_("When"), {"fields": (("effective_from", "effective_until"),)}),
-            (_("Why"), {"fields": ("note",)}),
+            (_("Why"), {"fields": ("note", "description")}),
         ]
+
+    def _about(self, request: HttpRequest, obj: RuleDraft | None) -> str:
+        if obj is not None:
+            return ""
+        kind = SubjectKind(known_kind(request.GET.get("kind", ""))).label
+        return _now("New rule: judges each %(kind)s") % {"kind": kind}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         named = [*super().get_readonly_fields(request, obj)]
