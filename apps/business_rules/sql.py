@@ -167,7 +167,11 @@ UNIT_WAIVERS = """
             WHERE w.rule_id = %(rule{n})s AND u.id = r.unit_id AND w.expires_on >= %(today)s AND {covers}
         )
 """
-RANK = "CASE {severity} " + " ".join(f"WHEN '{known.value}' THEN {rank}" for known, rank in RANKS.items()) + " END"
+
+
+def rank(severity: str) -> str:
+    """Return the SQL of how severe a severity (SQL) is, as a number."""
+    return f"CASE {severity} " + " ".join(f"WHEN '{known.value}' THEN {of}" for known, of in RANKS.items()) + " END"
 
 
 def found_by(
@@ -204,7 +208,7 @@ def found_by(
     severity = f"%(severity{n})s"
     if setting.has_overrides:
         severity = f"COALESCE(setting.severity, {severity})"
-    covers = f"{RANK.format(severity='w.severity')} >= {RANK.format(severity=severity)}"
+    covers = f"{rank('w.severity')} >= {rank(severity)}"
     unit_waivers = UNIT_WAIVERS.format(n=n, covers=covers) if setting.has_unit_waivers else ""
     has_place = setting.has_overrides or setting.has_unit_waivers
     select = (BARE if bare else FOUND).format(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from apps.common.acting import acting
@@ -17,13 +18,30 @@ from apps.users.permissions import WAIVES, rights_of
 
 from ..enums import RANKS, Severity, SubjectKind, ViolationState
 from ..models import BusinessRule, RuleViolation, Waiver
+from ..sql import rank
 from ..standing import locked, move, out_of_sight
-from ..subjects import kind_named
+from ..subjects import kind_named, kinds
 from .evaluation import setting_for
 from .sweeps import request_judging, sweep_subjects
 
 if TYPE_CHECKING:
     from apps.users.models import User
+
+# Above so many of one rule, everybody is judged anew by it: one statement that reads the kept figures.
+AT_ONCE = 1_000
+UNCOVERED = """
+    SELECT rule.code, v.subject_kind, v.subject_id
+    FROM business_rules_ruleviolation v JOIN business_rules_businessrule rule ON rule.id = v.rule_id
+        JOIN ({rows}) r ON r.id = v.subject_id JOIN org_orgunit u ON u.id = r.unit_id
+    WHERE v.state = 'WAIVED' AND v.subject_kind = '{kind}'
+        AND rule.enabled AND COALESCE(rule.effective_from, '-infinity'::date) <= %(today)s
+        AND COALESCE(rule.effective_until, 'infinity'::date) >= %(today)s
+        AND NOT EXISTS (
+            SELECT FROM business_rules_waiver w
+            WHERE w.rule_id = v.rule_id AND w.expires_on >= %(today)s AND {waiver} >= {violation}
+                AND (w.subject_kind = v.subject_kind AND w.subject_id = v.subject_id OR w.org_unit_id = ANY (u.path))
+        )
+"""
 
 
 def waive_violation(*, violation: RuleViolation, actor: User, reason: str, expires_on: date) -> Waiver:
@@ -61,6 +79,14 @@ def grant_waiver(
     Who may grant it follows the severity the rule has in the subject's unit.
     """
     with acting(actor, reason):
+        if subject_kind != rule.subject_kind:
+            raise Refusal(
+                Reason(
+                    _("“%(rule)s” judges another kind of record.") % {"rule": rule},
+                    code="wrong_kind",
+                    field="rule",
+                )
+            )
         if not kind_named(subject_kind).model.objects.visible_to(actor).filter(pk=subject_id).exists():
             raise out_of_sight()
         code, severity = setting_for(rule, subject_kind, subject_id)
@@ -120,28 +146,36 @@ def end_waiver(*, waiver: Waiver, actor: User, reason: str) -> Waiver:
 
 
 def reopen_expired() -> int:
-    """Judge anew what a waiver covered until yesterday; return how many waivers ran out since the last time.
+    """Judge anew what is waived though no waiver in force covers it any more; return how many violations that were.
 
-    The daily job. A violation says WAIVED until it is judged anew, so whatever is waived without a waiver in force
-    is looked at, however long the job did not run.
+    The daily job. A violation says WAIVED until it is judged anew, so what a waiver left behind is found however long
+    the job did not run, and only once. Of a rule with thousands of them everybody is judged anew by a worker.
     """
-    day = today()
-    over = Waiver.objects.filter(expires_on__lt=day)
-    waived = RuleViolation.objects.filter(state=ViolationState.WAIVED)
-    due: list[Waiver] = []
-    for kind, rule, pks in _waived_by_rule(waived):
-        due += over.filter(rule_id=rule, subject_kind=kind, subject_id__in=pks)
-    due += over.filter(org_unit__isnull=False, rule__in=waived.values("rule"))
-    with acting(None, reason=str(_("a waiver ran out"))):
-        _judge_anew(due)
-    return len(due)
+    uncovered = _uncovered()
+    few: dict[str, set[int]] = defaultdict(set)
+    codes: set[str] = set()
+    for (code, kind), pks in uncovered.items():
+        if len(pks) > AT_ONCE:
+            request_judging(rules=[code])
+        else:
+            few[kind] |= pks
+            codes.add(code)
+    if codes:
+        with acting(None, reason=str(_("a waiver ran out"))):
+            sweep_subjects(subjects=few, actor=None, rules=codes)
+    return sum(map(len, uncovered.values()))
 
 
-def _waived_by_rule(waived: object) -> list[tuple[str, int, list[int]]]:
-    grouped: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for kind, rule, pk in waived.values_list("subject_kind", "rule_id", "subject_id"):  # type: ignore[attr-defined]
-        grouped[kind, rule].append(pk)
-    return [(kind, rule, pks) for (kind, rule), pks in grouped.items()]
+def _uncovered() -> dict[tuple[str, str], set[int]]:
+    """Return the subjects, by rule and kind, whose violation is waived by nothing that is in force. One query."""
+    parts = [UNCOVERED.format(kind=kind.name, rows=kind.rows, waiver=rank("w.severity"), violation=rank("v.severity"))
+             for kind in kinds()]  # fmt: skip
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), {"today": today()})
+        for code, kind, pk in cursor.fetchall():
+            found[code, kind].add(pk)
+    return found
 
 
 def _judge_anew(waivers: list[Waiver]) -> None:
