@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from apps.business_rules.questions import Question
-from apps.business_rules.registry import Rule, register_rule
+from apps.business_rules.registry import Rival, Rule, register_rule
 from apps.business_rules.subjects import Kind, register_kind
 from apps.business_rules.verdicts import Verdict, day, days, hours
 from apps.common.clock import today
@@ -175,6 +175,10 @@ MAX_WEEKLY_HOURS = register_rule(
             "overload."
         ),
         fixable=20,
+        # A week has 168 hours.
+        sensible=(Decimal(1), Decimal(168)),
+        strictest=Decimal(0),
+        rival=Rival("max_weekly_hours", "lowest"),
         violations=_above_the_cap,
         sentence=_too_many_hours,
         remedy=_fewer_hours,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
@@ -97,3 +98,7 @@ class WaiverQuerySet(OfSubjects):
 
     def in_force_on(self, day: date) -> Self:
         return self.filter(expires_on__gte=day)
+
+    def about(self, rule: Any, kind: str, pk: int, units: Sequence[int]) -> Self:
+        """Return the waivers of a rule for a subject, or for one of these units (those above it and its own)."""
+        return self.filter(Q(subject_kind=kind, subject_id=pk) | Q(org_unit__in=units), rule=rule)

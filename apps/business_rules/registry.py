@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -11,6 +11,25 @@ from .questions import Question
 from .verdicts import Verdict
 
 _RULES: dict[str, Rule] = {}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A setting of units (a column of OrgUnit) that competes with the threshold of a rule.
+
+    "lowest": the lowest of the threshold and those along the chain counts, "nearest": the nearest one up the chain, the
+    threshold only where there is none.
+    """
+
+    field: str
+    counts: Literal["lowest", "nearest"]
+
+    def holds(self, threshold: Decimal | None, chain: Sequence[Decimal | None]) -> Decimal | None:
+        """Return the limit that holds below a chain of units, the root first."""
+        known = [value for value in chain if value is not None]
+        if self.counts == "nearest":
+            return known[-1] if known else threshold
+        return min([*known, *([] if threshold is None else [threshold])], default=None)
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,8 @@ class Rule:
     `fixable` = easier for the person to fix. `gated` is false for a rule about capacity that lacks or lies idle:
     committing capacity cannot break it, and taking capacity away is never refused or asked about, so the gate leaves
     it out. `is_own`: staff wrote it.
+    `strictest` is a threshold under which everybody who has a number is told with it: so a pass can be told with its
+    number. A threshold outside `sensible` (lowest, highest) can hardly be meant. `rival` as there.
     """
 
     code: str
@@ -42,6 +63,9 @@ class Rule:
     fixable: int = 50
     gated: bool = True
     is_own: bool = False
+    strictest: Decimal | None = None
+    sensible: tuple[Decimal | None, Decimal | None] = (None, None)
+    rival: Rival | None = None
 
     def sql(self, question: Question) -> tuple[str, dict[str, Any]]:
         """Return the SQL of the violations and the parameters of its own."""

@@ -12,13 +12,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from apps.business_rules.enums import SEVERITY_COLOURS, Severity
 from apps.business_rules.services import NoAnswer, WhatIf
+from apps.business_rules.services.rule_by_rule import Outcome, RuleLine
 from apps.business_rules.subjects import kind_named
 from apps.business_rules.verdicts import Finding
 from apps.common.badges import Tone, badge
@@ -79,6 +80,7 @@ def impact(
         "tone": tone,
         "headline": headline,
         "badge": badge(headline, tone),
+        "rules": each_rule(answer.rules),
         "reasons": answer.refusal.explain() if answer.refusal else (),
         "verdicts": [_told(finding) for finding in answer.verdicts],
         "opened": [_told(finding) for finding in opened[:SHOWN]],
@@ -89,6 +91,59 @@ def impact(
         "coverage": [_coverage(label, lines) for label, lines in coverage if lines],
         **more,
     }
+
+
+OUTCOMES = {
+    Outcome.BLOCKS: (Tone.RED, "block", pgettext_lazy("rule", "Blocks")),
+    Outcome.WARNS: (Tone.YELLOW, "warning", pgettext_lazy("rule", "Warns")),
+    Outcome.INFORMS: (Tone.BLUE, "info", pgettext_lazy("rule", "Informs")),
+    Outcome.WAIVED: (Tone.GREY, "verified_user", pgettext_lazy("rule", "Waived")),
+    Outcome.STANDS: (Tone.GREY, "history", pgettext_lazy("rule", "Broken before")),
+    Outcome.OFF: (Tone.GREY, "toggle_off", pgettext_lazy("rule", "Switched off")),
+    Outcome.PASSES: (Tone.GREEN, "check_circle", pgettext_lazy("rule", "Passes")),
+}
+
+
+def each_rule(lines: Sequence[RuleLine]) -> dict[str, Any] | None:
+    """Return the list rule by rule: those that say something first, those that pass apart; None if it was not asked."""
+    if not lines:
+        return None
+    told = [_rule_told(line) for line in lines if line.outcome != Outcome.PASSES]
+    passed = [_rule_told(line) for line in lines if line.outcome == Outcome.PASSES]
+    in_the_way = sum(line.outcome in (Outcome.BLOCKS, Outcome.WARNS) for line in lines)
+    return {"told": told, "passed": passed, "in_the_way": in_the_way}
+
+
+def _rule_told(line: RuleLine) -> dict[str, Any]:
+    tone, icon, label = OUTCOMES[line.outcome]
+    by = ""
+    if line.waiver is not None:
+        by = _("Waived by %(who)s until %(day)s: %(reason)s") % {
+            "who": line.waiver.granted_by,
+            "day": date_format(line.waiver.expires_on, "SHORT_DATE_FORMAT"),
+            "reason": line.waiver.reason,
+        }
+    if line.outcome == Outcome.OFF:
+        by = _("A unit switched it off here.")
+    finding = line.finding
+    return {
+        "name": line.name,
+        "badge": badge(label, tone, icon),
+        "message": finding.message if finding else "",
+        "remedy": finding.remedy if finding and line.outcome in (Outcome.BLOCKS, Outcome.WARNS) else "",
+        "note": by,
+        "description": "" if finding else line.description,
+        "numbers": _numbers(line),
+    }
+
+
+def _numbers(line: RuleLine) -> str:
+    if line.observed is None:
+        return ""
+    observed = number_format(line.observed, 2)
+    if line.limit is None:
+        return observed
+    return _("%(observed)s, limit %(limit)s") % {"observed": observed, "limit": number_format(line.limit, 2)}
 
 
 def visible_findings(user: Any, findings: Sequence[Finding]) -> list[Finding]:

@@ -105,6 +105,7 @@ def preview_proposal(
     actor: User | None,
     ends_on: date | None = None,
     is_reinforcement: bool = False,
+    each_rule: bool = False,
 ) -> Preview:
     """Return what proposing these hours, and accepting them, would do; the same services and rules as the real deed.
 
@@ -125,10 +126,12 @@ def preview_proposal(
         return made.pk
 
     seen = _seen(employee.pk, position.pk, actor)
-    return Preview(what_if(do, actor=actor, also=seen), employee.pk, position.pk)
+    return Preview(what_if(do, actor=actor, also=seen, each_rule=each_rule), employee.pk, position.pk)
 
 
-def preview_change(*, assignment: Assignment, values: Mapping[str, Any], actor: User | None) -> Preview:
+def preview_change(
+    *, assignment: Assignment, values: Mapping[str, Any], actor: User | None, each_rule: bool = False
+) -> Preview:
     """Return what other hours or dates of an assignment would do; a proposal counts as accepted afterwards."""
 
     def do() -> int:
@@ -141,13 +144,15 @@ def preview_change(*, assignment: Assignment, values: Mapping[str, Any], actor: 
         return row.pk
 
     seen = _seen(assignment.employee_id, assignment.position_id, actor)
-    return Preview(what_if(do, actor=actor, also=seen), assignment.employee_id, assignment.position_id)
+    return Preview(
+        what_if(do, actor=actor, also=seen, each_rule=each_rule), assignment.employee_id, assignment.position_id
+    )
 
 
-def preview_acceptance(*, assignment: Assignment, actor: User | None) -> Preview:
+def preview_acceptance(*, assignment: Assignment, actor: User | None, each_rule: bool = False) -> Preview:
     """Return what accepting a proposal would do."""
     seen = _seen(assignment.employee_id, assignment.position_id, actor)
-    answer = what_if(lambda: accepted(assignment.pk, actor), actor=actor, also=seen)
+    answer = what_if(lambda: accepted(assignment.pk, actor), actor=actor, also=seen, each_rule=each_rule)
     return Preview(answer, assignment.employee_id, assignment.position_id)
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
-from apps.business_rules.registry import Rule, register_rule
+from apps.business_rules.registry import Rival, Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day, hours
 from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
@@ -167,6 +167,8 @@ UNIT_UNDER_COVERED = register_rule(
             "coverage target, or the threshold where no unit above sets a target. Weeks without demand do not count."
         ),
         worse="lower",
+        sensible=(Decimal(0), Decimal(100)),
+        rival=Rival("coverage_target", "nearest"),
         fixable=70,
         gated=False,
         violations=_below_target,
@@ -386,6 +388,8 @@ POSITION_OVER_COVERED = register_rule(
             "percent of what it requires. Reinforcement does not count, nor do weeks without demand."
         ),
         fixable=35,
+        sensible=(Decimal(100), None),
+        strictest=Decimal(0),
         violations=_above_what_is_needed,
         sentence=_over_covered,
         remedy=_reinforce,

@@ -88,6 +88,7 @@ HOURS_OVER_POOL = register_rule(
             "assigned) below minus the threshold."
         ),
         worse="lower",
+        strictest=Decimal(-100_000),
         fixable=15,
         violations=_below_the_balance,
         sentence=_over,

@@ -1,6 +1,7 @@
 """The rules about what employees hold and positions ask for."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,8 @@ from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day
 
 LIVE = "a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)"
+# Days: longer than any tag is held.
+A_LIFETIME = Decimal(36_500)
 # The longest lead time of any unit: it narrows the tags down to those that end soon, before any join.
 LONGEST = "%(today)s::date + floor(COALESCE(%(threshold_most)s::numeric, 0))::int"
 
@@ -126,6 +129,7 @@ REQUIRED_TAG_EXPIRING = register_rule(
             "the assignment goes on, unless it is held on the day after as well."
         ),
         worse="lower",
+        strictest=A_LIFETIME,
         fixable=45,
         # Of an assignment yet to begin a tag counts that will lack on its first day: what is renewed by then is not.
         violations=f"""
@@ -229,6 +233,7 @@ CONTRACT_ENDING = register_rule(
             "leaves by then."
         ),
         worse="lower",
+        strictest=A_LIFETIME,
         fixable=46,
         violations=f"""
             SELECT e.id AS subject_id, (min(held.valid_until) - %(today)s::date)::numeric AS observed,

@@ -94,7 +94,7 @@ class AssignmentPreview(ImpactPreview, Screen):  # type: ignore[misc]
     def _preview(self, request: HttpRequest, obj: Assignment | None, values: Mapping[str, Any]) -> Preview:
         actor: Any = request.user
         if obj is not None:
-            return preview_change(assignment=obj, values=values, actor=actor)
+            return preview_change(assignment=obj, values=values, actor=actor, each_rule=True)
         return preview_proposal(
             employee=values["employee"],
             position=values["position"],
@@ -103,6 +103,7 @@ class AssignmentPreview(ImpactPreview, Screen):  # type: ignore[misc]
             ends_on=values["ends_on"],
             is_reinforcement=values["is_reinforcement"],
             actor=actor,
+            each_rule=True,
         )
 
     def transition_impact_of(
@@ -120,7 +121,7 @@ class AssignmentPreview(ImpactPreview, Screen):  # type: ignore[misc]
                 user=actor,
                 without=[obj.employee_id],
             )
-            preview = preview_acceptance(assignment=obj, actor=actor)
+            preview = preview_acceptance(assignment=obj, actor=actor, each_rule=True)
             return _of(preview, request, label, candidates=[_candidate(other) for other in others])
         answer = preview_transition(subject=obj, name=move.name, actor=actor, reason=reason, inputs=inputs)
         return impact(

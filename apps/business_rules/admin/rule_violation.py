@@ -24,14 +24,16 @@ from apps.common.badges import two_lines
 from apps.common.clock import today
 from apps.common.errors import Refusal
 from apps.common.filters import AutocompleteSelectFilter
+from apps.org.models import OrgUnit
 from apps.users.permissions import WAIVES
 
 from ..enums import UNRESOLVED, Severity, SubjectKind, ViolationState
-from ..models import RuleViolation, Waiver
+from ..models import RuleViolation
 from ..services.sweeps import request_sweep
 from ..services.violations import acknowledge_violation
 from ..services.waivers import waive_violation
 from ..subjects import kind_named
+from .explaining import judged_by, origin_of, story_of, waivers_of
 from .words import (
     facts_of,
     measured,
@@ -70,13 +72,36 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=value) if value in ViolationState else queryset.filter(state__in=UNRESOLVED)
 
 
+class UnderFilter(admin.SimpleListFilter):
+    """Those of a unit and below, for links of other pages; offered once one is chosen."""
+
+    title = _("unit")
+    parameter_name = "under"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        asked = request.GET.get(self.parameter_name, "")
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 19):
+            return []
+        rows = OrgUnit.objects.visible_to(request.user).filter(pk=asked)  # type: ignore[arg-type]
+        return [(str(unit.pk), str(unit)) for unit in rows]
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if not self.value():
+            return queryset
+        known = [int(value) for value, _title in self.lookup_choices]
+        return queryset.under(known[0]) if known else queryset.none()
+
+
 @admin.register(RuleViolation)
 class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
     """Nobody edits a violation: it is acknowledged or waived, and resolves by itself."""
 
     icon = "report"
     list_display = ("sentence", "severity_shown", "state_shown", "subject", "measured_shown", "since")
-    list_filter = (StateFilter, "severity", "subject_kind", ("rule", AutocompleteSelectFilter))
+    list_filter = (StateFilter, UnderFilter, "severity", "subject_kind", ("rule", AutocompleteSelectFilter))
     list_select_related = ("rule",)
     search_fields = ("subject_code",)
     search_help_text = _("Code of the employee, position, assignment or unit")
@@ -113,9 +138,6 @@ class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
         subject = model.objects.visible_to(request.user).filter(pk=violation.subject_id).first()
         who = str(subject) if subject is not None else violation.subject_code
         verdict = verdict_of(violation, who)
-        waivers = Waiver.objects.filter(
-            rule=violation.rule, subject_kind=violation.subject_kind, subject_id=violation.subject_id
-        ).select_related("granted_by")
         context = {
             **self.admin_site.each_context(request),
             "title": str(violation.rule),
@@ -132,7 +154,12 @@ class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
             "subject_link": subject_link(violation.subject_kind, violation.subject_id) if subject is not None else "",
             "records": records_behind(violation, request.user),
             "facts": facts_of(violation),
-            "waivers": waivers.order_by("-expires_on", "-id")[:20],
+            "waivers": waivers_of(violation, request.user),
+            "origin": origin_of(violation, request.user),
+            "judged": judged_by(violation, request.user),
+            "story": story_of(violation, request.user),
+            "observed": measured(violation.observed),
+            "limit": measured(violation.limit),
             "today": today(),
             "may_acknowledge": self._may_acknowledge(request, violation),
             "may_waive": self._may_waive(request, violation),

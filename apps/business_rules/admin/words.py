@@ -18,6 +18,7 @@ from apps.fsm.employee_fsm import EmployeeStatus
 
 from ..enums import SEVERITY_COLOURS, STATE_COLOURS, Severity, SubjectKind, ViolationState
 from ..models import RuleViolation
+from ..own_rules import told_values
 from ..subjects import kinds
 from ..verdicts import Verdict
 
@@ -102,11 +103,13 @@ def records_behind(violation: RuleViolation, user: Any) -> list[dict[str, Any]]:
 
 
 def facts_of(violation: RuleViolation | Verdict) -> list[tuple[str, str]]:
-    """Return the numbers and days behind a verdict, apart from its records."""
-    return [
+    """Return the numbers and days behind a verdict, apart from its records; of a rule staff wrote, its words."""
+    stored = isinstance(violation, RuleViolation) and violation.rule.is_own
+    own = told_values(violation.verdict, violation.subject_kind) if stored else []  # type: ignore[union-attr]
+    return own + [
         (fact_label(name), fact_value(value, name))
         for name, value in violation.facts.items()
-        if name != "records" and value not in (None, "", [])
+        if name not in ("records", "values") and value not in (None, "", [])
     ]
 
 

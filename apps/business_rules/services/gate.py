@@ -51,8 +51,8 @@ class WarningsToConfirm(RulesRefused, ConfirmationNeeded):
 class Judgement:
     """What a change adds: filled in when the block of `judged` ends well.
 
-    `added` holds every finding the change is answerable for; `confirmed` those WARNINGs that the actor confirmed,
-    `waived` what a waiver in force let pass, `noted` the INFOs.
+    `found` holds all that is wrong afterwards, `added` every finding of it the change is answerable for; `confirmed`
+    those WARNINGs that the actor confirmed, `waived` what a waiver in force let pass, `noted` the INFOs.
     """
 
     def __init__(self, actor: User | None, confirmed: bool):
@@ -64,6 +64,7 @@ class Judgement:
         self.touched: dict[Subject, set[Subject]] = defaultdict(set)
         self.looked_at: set[Subject] = set()
         self.before: dict[tuple[str, str, int], Finding] = {}
+        self.found: list[Finding] = []
         self.added: list[Finding] = []
         self.added_to: dict[Subject, list[Finding]] = {}
 
@@ -112,7 +113,8 @@ class Judgement:
         """Find what the change added, in the easiest order to fix."""
         ids = {kind: sorted(pks) for kind, pks in self.subjects.items() if pks}
         question = Question(self.on, ids, as_accepted=as_accepted_of(ids), at_gate=True)
-        self.added = [finding for finding in ask(self.settings, question) if self._is_added(finding)]
+        self.found = ask(self.settings, question)
+        self.added = [finding for finding in self.found if self._is_added(finding)]
         self.added_to = defaultdict(list)
         for finding in self.added:
             self.added_to[finding.subject_kind, finding.subject_id].append(finding)

@@ -27,6 +27,7 @@ from ..subjects import kinds
 from ..verdicts import Finding
 from .evaluation import ask
 from .gate import Judgement, gathering
+from .rule_by_rule import RuleLine, rule_by_rule
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -85,7 +86,8 @@ class WhatIf:
 
     `refusal` is a service's, a guard's or a constraint's no; the figures then are those of now. `verdicts` are what
     the gate finds the change answerable for, blocking first, waived ones included. `opened`, `closed` and `changed`
-    (before, after) are the violations of the sweep, for what no gate stops. `returned` is what `do` returned.
+    (before, after) are the violations of the sweep, for what no gate stops. `returned` is what `do` returned. `rules`
+    is what each rule of the gate says, if that was asked for.
     """
 
     span: Span
@@ -96,6 +98,7 @@ class WhatIf:
     closed: list[Finding]
     changed: list[tuple[Finding, Finding]]
     effects: Mapping[str, Effect]
+    rules: list[RuleLine] = field(default_factory=list)
 
     @property
     def allowed(self) -> bool:
@@ -132,6 +135,7 @@ def what_if(
     also: Mapping[str, Iterable[int]] | None = None,
     detail: int = DETAIL,
     seconds: float | None = None,
+    each_rule: bool = False,
 ) -> WhatIf:
     """Answer what `do()` would do: whether it is allowed, what opens and closes, what it does to hours and coverage.
 
@@ -143,6 +147,8 @@ def what_if(
     `also` names further subjects (employee, assignment, position, unit) to look at: for writes that leave no mark, such
     as a rule's threshold. At most `detail` subjects of each kind are told one by one.
 
+    `each_rule` adds what every rule of the gate says, those that pass too (`rules`).
+
     Nothing survives it but the state of sequences. Locks are held until it ends; waiting for a lock, and each
     statement (`seconds`), are bounded: NoAnswer. By itself it reads one state of the database throughout (REPEATABLE
     READ); inside a transaction of the caller's it reads as that one does, and leaves it as it was.
@@ -151,12 +157,12 @@ def what_if(
     named: Ids = {kind: set(ids) for kind, ids in (also or {}).items()}
     for attempt in range(1, TRIES + 1):
         try:
-            trial = _Trial(do, actor, reason, named, detail, seconds)
+            trial = _Trial(do, actor, reason, named, detail, seconds, each_rule)
             trial.run(outermost)
             if trial.overlooked:
                 # Known only from the state before, such as the units above one that moved: look at them in both.
                 named = _joined(named, trial.overlooked)
-                trial = _Trial(do, actor, reason, named, detail, seconds)
+                trial = _Trial(do, actor, reason, named, detail, seconds, each_rule)
                 trial.run(outermost)
             return trial.answer()
         except DatabaseError as error:
@@ -201,7 +207,10 @@ class _Trial:
         also: Ids,
         detail: int,
         seconds: float | None,
+        each_rule: bool = False,
     ):
+        self.each_rule = each_rule
+        self.rules: list[RuleLine] = []
         self.do, self.actor, self.reason, self.also, self.detail = do, actor, reason, also, detail
         self.milliseconds = round(1_000 * (seconds or settings.COVERIS_WHAT_IF_SECONDS))
         self.span = Span.current()
@@ -221,6 +230,8 @@ class _Trial:
                 try:
                     self._do(judgement)
                     judgement.look_after()
+                    if self.each_rule:
+                        self.rules = rule_by_rule(judgement)
                     touched = _marked_since(floor)
                     judged = {kind: set(ids) for kind, ids in judgement.subjects.items()}
                     self.after = self._look(touched, _joined(self.also, judged))
@@ -308,6 +319,7 @@ class _Trial:
                 figures.kind.value: self._effect(figures.kind.value, figures.columns, figures.adds_up)
                 for figures in kept()
             },
+            rules=self.rules,
         )
 
     def _effect(self, kind: str, columns: Sequence[str], adds_up: bool) -> Effect:
