@@ -61,6 +61,12 @@ MENU: list[tuple[Any, list[Line]]] = [
             Line("edit_note", "business_rules.ruledraft"),
             Line("verified_user", "business_rules.waiver"),
             Line("play_circle", "business_rules.evaluationrun"),
+            Line(
+                "monitor_heart",
+                page="business_rules_businessrule_health",
+                title=_("Health of the rules"),
+                permission="business_rules.change_waiver",
+            ),
         ],
     ),
     (

@@ -30,6 +30,7 @@ from .conditions import RuleConditionMixin
 from .contents import condition_in_words, difference_lines, told_content, told_differences
 from .pinned_cases import PinnedCases
 from .rule_draft import LOOKS, draft_badge, effect_page
+from .rule_health import RuleHealthPage
 from .words import severity_badge
 
 DRAFTS_TOLD = 50
@@ -53,7 +54,7 @@ class OverrideInline(BaseTabularInline):
 
 
 @admin.register(BusinessRule)
-class BusinessRuleAdmin(PinnedCases, RuleConditionMixin, RecordTabs, HistoryMixin, BaseAdmin):
+class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordTabs, HistoryMixin, BaseAdmin):
     """Everybody reads the catalogue; the ADMIN edits it, drafts rules of one's own and takes versions back."""
 
     icon = "gavel"
