@@ -240,8 +240,9 @@ def _shown(
 def _deed(entry: AuditEntry, source: Source) -> str:
     if entry.kind == "TRANSITION":
         move = MACHINES[source.name].by_name.get(entry.deed)
-        # A proposal is entered, not moved to; the log tells it like a transition.
-        return str(move.label) if move else _("Propose") if entry.deed == "propose" else entry.deed
+        # A proposal is entered and its hours change, neither is a move; the log tells both like a transition.
+        others = {"propose": _("Propose"), "change": pgettext("history", "Changed")}
+        return str(move.label) if move else others.get(entry.deed, entry.deed)
     if entry.kind == "TAG":
         return str(TagChange(entry.deed).label) if entry.deed in TagChange else entry.deed
     return {

@@ -110,8 +110,7 @@ def each_rule(lines: Sequence[RuleLine]) -> dict[str, Any] | None:
         return None
     told = [_rule_told(line) for line in lines if line.outcome != Outcome.PASSES]
     passed = [_rule_told(line) for line in lines if line.outcome == Outcome.PASSES]
-    in_the_way = sum(line.outcome in (Outcome.BLOCKS, Outcome.WARNS) for line in lines)
-    return {"told": told, "passed": passed, "in_the_way": in_the_way}
+    return {"told": told, "passed": passed}
 
 
 def _rule_told(line: RuleLine) -> dict[str, Any]:
@@ -138,7 +137,8 @@ def _rule_told(line: RuleLine) -> dict[str, Any]:
 
 
 def _numbers(line: RuleLine) -> str:
-    if line.observed is None:
+    # A rule that is broken tells its numbers in its sentence.
+    if line.observed is None or line.finding is not None:
         return ""
     observed = number_format(line.observed, 2)
     if line.limit is None:

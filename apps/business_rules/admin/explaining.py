@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from apps.audit_log.admin import prepare
 from apps.audit_log.models import AuditEntry
@@ -169,7 +170,8 @@ def _deed(item: Shown) -> str:
     """Return what an entry of a violation's own history tells, by the state it led to."""
     row = next((change for change in item.changes if change.field == "state"), None)
     if item.entry.deed == "+":
-        return _("Opened, waived") if row and row.after == ViolationState.WAIVED.label else _("Opened")
+        is_waived = row is not None and row.after == ViolationState.WAIVED.label
+        return _("Opened, waived") if is_waived else pgettext("violation", "Opened")
     if row is None:
         return _("Values changed")
     return {

@@ -29,6 +29,7 @@ from apps.users.permissions import WAIVES
 
 from ..enums import UNRESOLVED, Severity, SubjectKind, ViolationState
 from ..models import RuleViolation
+from ..services.evaluation import setting_for
 from ..services.sweeps import request_sweep
 from ..services.violations import acknowledge_violation
 from ..services.waivers import waive_violation
@@ -183,9 +184,12 @@ class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
 
     def _may_waive(self, request: HttpRequest, violation: RuleViolation) -> bool:
         stands = violation.state in (ViolationState.OPEN, ViolationState.ACKNOWLEDGED)
+        if not stands or not request.user.has_perm("business_rules.add_waiver"):
+            return False
+        # As the service asks: the severity on the violation is as old as the last sweep.
+        _code, severity = setting_for(violation.rule, violation.subject_kind, violation.subject_id)
         role: Any = getattr(request.user, "role", "")
-        may = role in WAIVES[Severity(violation.severity)]
-        return stands and may and request.user.has_perm("business_rules.add_waiver")
+        return role in WAIVES[Severity(severity)]
 
     # Deeds; the services ask again whether they may happen
 

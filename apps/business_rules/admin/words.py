@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,8 @@ from ..subjects import kinds
 from ..verdicts import Verdict
 
 SEVERITY_SHAPES = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
+# Figures stand in facts as text of two decimals.
+FIGURE = re.compile(r"-?\d+\.\d\d")
 STATE_SHAPES = {
     ViolationState.OPEN: "error",
     ViolationState.ACKNOWLEDGED: "visibility",
@@ -151,6 +154,8 @@ def fact_value(value: Any, name: str = "") -> str:
         return _("yes") if value else _("no")
     if isinstance(value, int | float | Decimal):
         return str(formats.localize(value))
+    if isinstance(value, str) and FIGURE.fullmatch(value):
+        return measured(Decimal(value))
     if isinstance(value, str) and len(value) == 10 and value[4:5] == "-":
         try:
             return formats.date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
