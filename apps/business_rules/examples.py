@@ -18,6 +18,7 @@ from .services.what_if import what_if
 from .simulation import acts_on
 from .sql import Setting, setting_of
 from .subjects import kind_named
+from .unjudged import Unjudged
 from .verdicts import Finding
 
 if TYPE_CHECKING:
@@ -66,14 +67,20 @@ def _tried(example: RuleExample, setting: Setting | None, actor: User | None) ->
         if not kind_named(kind).model.objects.filter(pk=pk).exists():
             return Outcome(example.pk, example.title, example.expects, "", _("Its record is gone."))
         found = _found(setting, {kind: [pk]})
+    if found is None:
+        return Outcome(example.pk, example.title, example.expects, "", _("The rule could not be judged."))
     got = Expectation.BLOCKED if found else Expectation.ALLOWED
     return Outcome(example.pk, example.title, example.expects, got.value, found[0].message if found else "")
 
 
-def _found(setting: Setting | None, ids: dict[str, list[int]]) -> list[Finding]:
+def _found(setting: Setting | None, ids: dict[str, list[int]]) -> list[Finding] | None:
+    """Return what the rule finds; None if it gives no answer."""
     if setting is None:
         return []
-    return ask([setting], Question(today(), ids, as_accepted=as_accepted_of(ids), at_gate=bool(as_accepted_of(ids))))
+    unjudged: Unjudged = {}
+    question = Question(today(), ids, as_accepted=as_accepted_of(ids), at_gate=bool(as_accepted_of(ids)))
+    found = ask([setting], question, unjudged)
+    return None if unjudged else found
 
 
 def broken_examples(examples: Iterable[RuleExample], content: RuleContent, actor: User | None) -> list[Reason]:

@@ -77,6 +77,11 @@ def condition_of(row: Written) -> Condition:
     return parse_kept(row.condition)
 
 
+def check_own(row: Written) -> None:
+    """Raise ConditionError where a rule can be read no more, as asking it would; asks the database nothing."""
+    _violations(row, Question(today(), due={}))
+
+
 def _violations(row: Written, question: Question) -> tuple[str, dict[str, Any]]:
     condition, kind = condition_of(row), kind_named(row.subject_kind)
     reading = Reading(kind.name, question, prefix=_prefix(row), row="subject")
@@ -137,17 +142,20 @@ def _worse(row: Written) -> Any:
 
 def _sentence(row: Written, verdict: Verdict) -> str:
     if not row.message.strip():
-        return _("%(who)s: %(condition)s.") % {
-            "who": verdict.who,
-            "condition": in_words(condition_of(row), row.subject_kind),
-        }
+        return _("%(who)s: %(condition)s.") % {"who": verdict.who, "condition": _condition_told(row)}
     return filled(row.message, lambda name: _told(row, verdict, name))
 
 
 def _remedy(row: Written) -> str:
-    return _("It passes once this no longer holds: %(condition)s.") % {
-        "condition": in_words(condition_of(row), row.subject_kind)
-    }
+    return _("It passes once this no longer holds: %(condition)s.") % {"condition": _condition_told(row)}
+
+
+def _condition_told(row: Written) -> str:
+    """Return the condition in words; as it was written where it can be read no more: violations may still stand."""
+    try:
+        return in_words(condition_of(row), row.subject_kind)
+    except ConditionError:
+        return f"“{row.condition}”"
 
 
 def _told(row: Written, verdict: Verdict, name: str) -> str:
@@ -156,7 +164,10 @@ def _told(row: Written, verdict: Verdict, name: str) -> str:
     if name in ("observed", "threshold"):
         figure = verdict.observed if name == "observed" else verdict.limit
         return hours(figure) if figure is not None else _("nothing")
-    ref = parse_reference(name)
+    try:
+        ref = parse_reference(name)
+    except ConditionError:
+        return name
     found = find(row.subject_kind, ref.name, EVERYTHING)
     value = verdict.facts.get("values", {}).get(written(ref))
     return told(found.word, counted(found.word, value)) if found else name
@@ -174,7 +185,12 @@ def told_values(verdict: Verdict, kind: str) -> list[tuple[str, str]]:
     """Return label and value of each word behind a verdict, in the active language, for whoever explains it."""
     lines = []
     for name, value in verdict.facts.get("values", {}).items():
-        ref = parse_reference(name)
+        try:
+            ref = parse_reference(name)
+        except ConditionError:
+            # A fact of a language version this product no longer reads.
+            lines.append((name, str(value)))
+            continue
         found = find(kind, ref.name, EVERYTHING)
         if found is not None:
             label = f"{found.label} “{ref.arguments[0].value}”" if ref.arguments else found.label

@@ -92,7 +92,8 @@ def simulate(draft: RuleDraft) -> Simulation:
     question = Question(day, due={})
     now = setting_now(draft.rule, day) if draft.rule is not None else None
     then = setting_of(draft, day) if acts_on(draft, day) else None
-    standing, params = all_found([now] if now else [], question)
+    # A rule that cannot be read finds nothing now: its repair is looked at like any other draft.
+    standing, params = all_found([now] if now else [], question, unjudged={})
     proposed, more = all_found([then] if then else [], question, first=1)
     kind = kind_named(draft.subject_kind)
     statement = DIFFERENCE.format(

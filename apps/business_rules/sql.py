@@ -15,10 +15,12 @@ from apps.common import prepared
 
 from .definitions import definition_of
 from .enums import RANKS
+from .language.errors import ConditionError
 from .models import BusinessRule, RuleDraft
 from .questions import Question
 from .registry import Rule
 from .subjects import Kind, kind_named
+from .unjudged import Unjudged, note
 
 if TYPE_CHECKING:
     from .models.rule_content import RuleContent
@@ -222,10 +224,13 @@ def found_by(
     return with_list, select, params
 
 
-def all_found(settings: Iterable[Setting], question: Question, *, first: int = 0) -> tuple[str, dict[str, Any]]:
+def all_found(
+    settings: Iterable[Setting], question: Question, *, first: int = 0, unjudged: Unjudged | None = None
+) -> tuple[str, dict[str, Any]]:
     """Return one query (COLUMNS) of all violations of these rules, and its parameters; empty if none is asked.
 
-    The parameters are numbered from `first` on, for two such queries in one statement.
+    The parameters are numbered from `first` on, for two such queries in one statement. A rule whose condition cannot
+    be read is left out and noted in `unjudged`; where that is None, it is a ConditionError.
     """
     parts: list[str] = []
     params: dict[str, Any] = {}
@@ -235,7 +240,13 @@ def all_found(settings: Iterable[Setting], question: Question, *, first: int = 0
         if question.asks_about(setting.rule.kind) and (setting.rule.gated or not question.at_gate)
     )
     for n, setting in enumerate(asked, start=first):
-        with_list, select, own = found_by(setting, question, n)
+        try:
+            with_list, select, own = found_by(setting, question, n)
+        except ConditionError as error:
+            if unjudged is None:
+                raise
+            note(unjudged, setting.rule.code, error)
+            continue
         parts.append(f"(WITH {with_list} {select})")
         params |= own
     return " UNION ALL ".join(parts), params

@@ -40,7 +40,7 @@ def fetch(sql: str, params: Mapping[str, Any]) -> list[Any]:
     """
     with connection.cursor() as cursor:
         if not connection.in_atomic_block or any(
-            isinstance(value, list) and len(value) > 200 for value in params.values()
+            isinstance(value, list) and len(value) > FEW for value in params.values()
         ):
             cursor.execute(sql, params)
             return cursor.fetchall()

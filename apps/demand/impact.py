@@ -98,6 +98,7 @@ OUTCOMES = {
     Outcome.WARNS: (Tone.YELLOW, "warning", pgettext_lazy("rule", "Warns")),
     Outcome.INFORMS: (Tone.BLUE, "info", pgettext_lazy("rule", "Informs")),
     Outcome.WAIVED: (Tone.GREY, "verified_user", pgettext_lazy("rule", "Waived")),
+    Outcome.UNJUDGED: (Tone.RED, "error", pgettext_lazy("rule", "Could not be judged")),
     Outcome.STANDS: (Tone.GREY, "history", pgettext_lazy("rule", "Broken before")),
     Outcome.OFF: (Tone.GREY, "toggle_off", pgettext_lazy("rule", "Switched off")),
     Outcome.PASSES: (Tone.GREEN, "check_circle", pgettext_lazy("rule", "Passes")),

@@ -120,8 +120,13 @@ def move_label_anywhere(name: str) -> str:
 
 
 def rules_met(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the verdicts a transition went past: confirmed warnings, waivers used, notes."""
-    words = {"confirmed": _("confirmed"), "waived": _("covered by a waiver"), "noted": _("noted")}
+    """Return the verdicts a transition went past: confirmed warnings, waivers used, notes, rules without an answer."""
+    words = {
+        "confirmed": _("confirmed"),
+        "waived": _("covered by a waiver"),
+        "noted": _("noted"),
+        "unjudged": _("could not be judged"),
+    }
     rules = metadata.get("rules") or {}
     return [{**found, "how": words.get(how, how)} for how, kept in rules.items() for found in kept]
 

@@ -90,7 +90,7 @@ def get(address: str) -> tuple[int, str]:
 
 
 def test_a_fresh_clone_becomes_ready_and_is_never_silent_for_long(clone: Clone, ready: str) -> None:
-    assert get(f"{clone.address}api/health/") == (200, '{"status": "ok", "database": "up"}')
+    assert get(f"{clone.address}api/health/") == (200, '{"status": "ok", "database": "up", "unjudged_rules": 0}')
     assert get(f"{clone.address}admin/login/")[0] == 200
     assert clone.longest_silence < QUIET_SECONDS, ready
 

@@ -25,6 +25,7 @@ from ..enums import DraftState, SubjectKind
 from ..models import BusinessRule, RuleDraft, RuleOverride, RuleViolation
 from ..services.catalogue import remove_override, save_override, save_rules
 from ..services.drafts import draft_rule, roll_back
+from ..unjudged import Unjudged, unjudged
 from ..versions import said_in, version_of, versions_of
 from .conditions import RuleConditionMixin
 from .contents import condition_in_words, difference_lines, told_content, told_differences
@@ -125,7 +126,14 @@ class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordT
         def violations(rule: BusinessRule) -> Any:
             return counted.get(rule.pk, 0) or "–"
 
-        return (*self.list_display, violations)
+        failing = unjudged(BusinessRule.objects.filter(enabled=True).exclude(condition=""))
+
+        @display(description=_("in effect"))
+        def in_effect(rule: BusinessRule) -> Any:
+            return self.in_effect(rule, failing)
+
+        columns = (in_effect if name == "in_effect" else name for name in self.list_display)
+        return (*columns, violations)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -266,7 +274,7 @@ class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordT
         return severity_badge(rule.severity)
 
     @display(description=_("in effect"))
-    def in_effect(self, rule: BusinessRule) -> Any:
+    def in_effect(self, rule: BusinessRule, failing: Unjudged | None = None) -> Any:
         day = today()
         if definition_of(rule) is None:
             return badge(_("not judged yet"), "grey", hint=_("No code stands behind this rule in this version."))
@@ -276,6 +284,13 @@ class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordT
             return badge(_("later"), "blue", "schedule")
         if rule.effective_until and rule.effective_until < day:
             return badge(_("over"), "grey")
+        if rule.code in (unjudged([rule]) if failing is None else failing):
+            return badge(
+                _("cannot be judged"),
+                "red",
+                "error",
+                hint=_("Its condition cannot be read, or failed: nobody is held to it."),
+            )
         return badge(_("on"), "green")
 
     @display(description=_("exceptions"))

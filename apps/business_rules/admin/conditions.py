@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.common.admin.changelist import CappedChangeList
 
+from ..language.bounds import in_time_for_a_list
 from ..language.compiling import check
 from ..language.completion import codes, complete, operator_labels
 from ..language.errors import ConditionError
@@ -163,6 +164,7 @@ class ConditionChangeList(CappedChangeList):
 
     where = ""
     where_error: ConditionError | None = None
+    queryset: Any
 
     def get_filters_params(self, params: Any = None) -> Any:
         # Emptied and not left out: Django takes no parameters at all for “those of the address”.
@@ -177,6 +179,19 @@ class ConditionChangeList(CappedChangeList):
             return rows
         rows, self.where_error = self.model_admin.meeting(request, rows)
         return rows
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page here, where it is bounded: what shows it finds it read."""
+        if self.where and self.where_error is None:
+            try:
+                with in_time_for_a_list(self.where):
+                    super().get_results(request)
+                    len(self.result_list)
+            except ConditionError as error:
+                self.where_error, self.queryset = error, self.queryset.none()
+            else:
+                return
+        super().get_results(request)
 
     @property
     def where_form(self) -> dict[str, Any]:

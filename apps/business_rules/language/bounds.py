@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, OperationalError, ProgrammingError, connection, transaction
 from django.utils.translation import gettext as _
+from psycopg.errors import QueryCanceled
 
 from apps.common.clock import today
 
@@ -42,21 +43,54 @@ class Checked:
 
 @contextmanager
 def limited(seconds: int | None = None) -> Iterator[None]:
-    """Let statements of the block run for so long (COVERIS_RULE_SECONDS); needs a transaction, and gives back what was.
+    """Let statements of the block run for so long (COVERIS_RULE_SECONDS), or for as long as they might if that is less.
 
-    A statement that takes longer fails with an OperationalError, which rolls the block back.
+    Needs a transaction or makes one, and gives back what was. A statement that takes longer fails with an
+    OperationalError, which rolls the block back.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SHOW statement_timeout")
-        before = cursor.fetchone()[0]
-        _set_timeout(f"{settings.COVERIS_RULE_SECONDS if seconds is None else seconds}s")
+    with transaction.atomic():
+        before = _set_timeout(1_000 * (settings.COVERIS_RULE_SECONDS if seconds is None else seconds))
         yield
-        _set_timeout(before)
+        _set_timeout(before, or_less=False)
 
 
-def _set_timeout(value: str) -> None:
+def _set_timeout(milliseconds: int, or_less: bool = True) -> int:
+    """Set the timeout of the transaction's statements, or leave a shorter one; return what it was (0 = none)."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [value])
+        cursor.execute(
+            """
+                SELECT setting::int, set_config('statement_timeout',
+                    (CASE WHEN %(or_less)s AND setting::int BETWEEN 1 AND %(wanted)s THEN setting
+                        ELSE %(wanted)s::text END), true)
+                FROM pg_settings WHERE name = 'statement_timeout'
+            """,
+            {"wanted": milliseconds, "or_less": or_less},
+        )
+        before: int = cursor.fetchone()[0]
+        return before
+
+
+@contextmanager
+def in_time_for_a_list(text: str) -> Iterator[None]:
+    """Let the block read what meets a condition; raise ConditionError if that takes longer than COVERIS_SEARCH_SECONDS.
+
+    What it reads is read to the end inside the block, or it is not bounded.
+    """
+    try:
+        with limited(settings.COVERIS_SEARCH_SECONDS):
+            yield
+    except DatabaseError as error:
+        if not lies_in_the_statement(error):
+            raise
+        raise ConditionError(
+            _("Nobody could be found in time: leave out a word of the condition, or narrow the list down first."),
+            code="time", text=text, span=(0, len(text)),
+        ) from error  # fmt: skip
+
+
+def lies_in_the_statement(error: DatabaseError) -> bool:
+    """Say whether asking something else would help: not where the database is away, or a lock could not be had."""
+    return isinstance(error, DataError | ProgrammingError) or isinstance(error.__cause__, QueryCanceled)
 
 
 def check_condition(kind: str, text: str, *, measure: str = "", message: str = "") -> Checked:

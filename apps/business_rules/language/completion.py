@@ -64,6 +64,9 @@ def operator_labels() -> dict[str, str]:
 def complete(text: str, cursor: int, kind: str, sight: Sight) -> Completion:
     """Return what fits where the cursor stands, the likeliest first, at most MOST."""
     cursor = max(0, min(cursor, len(text), LONGEST))
+    if "\x00" in text:
+        # In no name, and nothing the database takes.
+        return Completion(cursor, cursor, ())
     pieces = list(PIECES.finditer(text[:cursor]))
     start, typed = cursor, ""
     if pieces and pieces[-1].end() == cursor:

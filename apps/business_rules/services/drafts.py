@@ -18,8 +18,10 @@ from ..enums import DraftState
 from ..examples import Outcome, broken_examples, try_examples
 from ..language.bounds import check_condition, limited
 from ..language.errors import ConditionError
+from ..language.grammar import LANGUAGE_VERSION
 from ..models import BusinessRule, RuleDraft, RuleExample
 from ..models.rule_content import CONTENT
+from ..own_rules import condition_of
 from ..simulation import Simulation, simulate
 from ..subjects import kind_named
 from ..versions import examples_of, version_of
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 
 
 def draft_rule(*, rule: BusinessRule, actor: User | None, note: str = "", version: int | None = None) -> RuleDraft:
-    """Begin a draft from what a rule says now, or said in an earlier version."""
+    """Begin a draft from what a rule says now, or said in an earlier version.
+
+    A condition that can be read no more is taken as it is, to be repaired; such a draft is not simulated or published.
+    """
     content: RuleContent = rule if version in (None, rule.version) else version_of(rule, version or 0)
     draft = RuleDraft(
         rule=rule,
@@ -43,11 +48,16 @@ def draft_rule(*, rule: BusinessRule, actor: User | None, note: str = "", versio
         note=note,
         **{name: getattr(content, name) for name in CONTENT},
     )
-    return save_draft(draft=draft, actor=actor)
+    return _save(draft, actor, "", is_copy=True)
 
 
 def save_draft(*, draft: RuleDraft, actor: User | None, reason: str = "") -> RuleDraft:
     """Save a draft, new or changed, if its condition parses and is bounded; it judges nobody yet."""
+    draft.language = LANGUAGE_VERSION
+    return _save(draft, actor, reason)
+
+
+def _save(draft: RuleDraft, actor: User | None, reason: str, is_copy: bool = False) -> RuleDraft:
     with acting(actor, reason), within_scope(RuleDraft, [draft], actor):
         reasons = []
         if draft.pk is not None:
@@ -59,7 +69,8 @@ def save_draft(*, draft: RuleDraft, actor: User | None, reason: str = "") -> Rul
                 Reason(_("There is a rule with the code %(code)s already.") % {"code": draft.code}, field="code",
                        code="taken", fixable=2)
             )  # fmt: skip
-        reasons += _wrong_with(draft)
+        if not is_copy:
+            reasons += _wrong_with(draft)
         if reasons:
             raise Refusal(reasons)
         save_rows(RuleDraft, [draft])
@@ -76,7 +87,7 @@ def simulate_draft(*, draft: RuleDraft, actor: User | None) -> tuple[Simulation,
         with acting(actor), limited():
             refuse_outside(RuleDraft, [draft], actor)
             _open(draft)
-            simulation = simulate(draft)
+            simulation = _simulated(draft)
             outcomes = try_examples(examples_of(draft), draft, actor=actor)
             draft.outcome = {**simulation.as_json(), "cases": [outcome.as_json() for outcome in outcomes]}
             draft.simulated, draft.simulated_at = draft.digest, timezone.now()
@@ -92,6 +103,13 @@ def simulate_draft(*, draft: RuleDraft, actor: User | None) -> tuple[Simulation,
             )
         ) from error  # fmt: skip
     return simulation, outcomes
+
+
+def _simulated(draft: RuleDraft) -> Simulation:
+    try:
+        return simulate(draft)
+    except ConditionError as error:
+        raise Refusal(_reason(error, draft)) from error
 
 
 def publish_draft(*, draft: RuleDraft, actor: User | None, reason: str = "") -> BusinessRule:
@@ -195,10 +213,15 @@ def _wrong_with(content: RuleDraft) -> list[Reason]:
     if not content.is_own:
         return []
     try:
+        condition_of(content)
         check_condition(content.subject_kind, content.condition, measure=content.measure, message=content.message)
     except ConditionError as error:
-        return [Reason(str(error), field=_field_of(error, content), code=error.code, fixable=3, facts=_place(error))]
+        return [_reason(error, content)]
     return []
+
+
+def _reason(error: ConditionError, content: RuleDraft) -> Reason:
+    return Reason(str(error), field=_field_of(error, content), code=error.code, fixable=3, facts=_place(error))
 
 
 def _field_of(error: ConditionError, content: RuleDraft) -> str:

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from django.db import connection
+from django.conf import settings as configured
+from django.db import DatabaseError, connection
 
 from apps.common import prepared
 from apps.common.clock import today
 
+from ..language.bounds import lies_in_the_statement, limited
 from ..models import BusinessRule
 from ..questions import Question
 from ..registry import Rule
 from ..sql import COLUMNS, Setting, all_found, settings_in_effect
 from ..subjects import kind_named
+from ..unjudged import Unjudged, note
 from ..verdicts import Finding
 
 
@@ -27,14 +30,16 @@ def evaluate_rules(
     on: date | None = None,
     as_accepted: Iterable[int] = (),
     at_gate: bool = False,
+    unjudged: Unjudged | None = None,
 ) -> list[Finding]:
     """Return who breaks which rule, the easiest to fix first; nothing is written.
 
     `subjects` maps a kind (employee, assignment, position, unit) to ids, None asks about everyone; `rules` are
     codes. The catalogue is read now, so an edit acts at once. `as_accepted` are proposals counted as if they were
     accepted; `at_gate` looks ahead to the day an assignment begins where the sweep looks at `on` (today), and leaves
-    out the rules the gate does not ask. One query for the catalogue and one for all rules together, however many
-    subjects.
+    out the rules the gate does not ask. One query for the catalogue, one for all rules that come with the product and
+    one for all that staff wrote, however many subjects. Of those, one that cannot be judged is logged and named in
+    `unjudged`.
     """
     question = Question(
         on=on or today(),
@@ -42,22 +47,45 @@ def evaluate_rules(
         as_accepted=tuple(as_accepted),
         at_gate=at_gate,
     )
-    return ask(settings_in_effect(question.on, rules), question)
+    return ask(settings_in_effect(question.on, rules), question, unjudged)
 
 
-def ask(settings: Iterable[Setting], question: Question) -> list[Finding]:
-    """Put the question to these rules in one statement."""
-    settings = list(settings)
-    sql, params = all_found(settings, question)
-    if not sql:
-        return []
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in _fetched(sql, params, question)]
+def ask(settings: Iterable[Setting], question: Question, unjudged: Unjudged | None = None) -> list[Finding]:
+    """Put the question to these rules in one statement; to those staff wrote in one of their own.
+
+    One of theirs that cannot be read, fails or takes longer than COVERIS_GATE_RULE_SECONDS finds nobody: it is logged
+    and noted in `unjudged`, which also names those not to be asked at all. A rule of the product that fails raises.
+    """
+    failed = {} if unjudged is None else unjudged
+    settings = [setting for setting in settings if setting.rule.code not in failed]
+    rows = _fetched([setting for setting in settings if not setting.rule.is_own], question, failed)
+    rows += _fetched_bounded([setting for setting in settings if setting.rule.is_own], question, failed)
     rules = {setting.rule.code: setting.rule for setting in settings}
-    findings = [_finding(rules[row["rule"]], row) for row in rows]
+    findings = [_finding(rules[row[0]], dict(zip(COLUMNS, row, strict=True))) for row in rows]
     return sorted(findings, key=_easiest_first)
 
 
-def _fetched(sql: str, params: dict[str, Any], question: Question) -> list[Any]:
+def _fetched_bounded(settings: list[Setting], question: Question, failed: Unjudged) -> list[Any]:
+    """Ask all together; where that fails, each alone, so that it is known which of them it is."""
+    if not any(question.asks_about(setting.rule.kind) for setting in settings):
+        return []
+    try:
+        with limited(configured.COVERIS_GATE_RULE_SECONDS):
+            return _fetched(settings, question, failed)
+    except DatabaseError as error:
+        if not lies_in_the_statement(error):
+            raise
+        if len(settings) == 1:
+            note(failed, settings[0].rule.code, error)
+            return []
+    readable = [setting for setting in settings if setting.rule.code not in failed]
+    return [row for setting in readable for row in _fetched_bounded([setting], question, failed)]
+
+
+def _fetched(settings: list[Setting], question: Question, failed: Unjudged) -> list[Any]:
+    sql, params = all_found(settings, question, unjudged=failed)
+    if not sql:
+        return []
     if question.ids is not None:
         return prepared.fetch(sql, params)
     with connection.cursor() as cursor:

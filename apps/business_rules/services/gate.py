@@ -19,6 +19,7 @@ from ..enums import Severity
 from ..questions import Question, as_accepted_of
 from ..sql import settings_in_effect
 from ..subjects import kind_named
+from ..unjudged import Unjudged
 from ..verdicts import Finding, as_text
 from .evaluation import ask
 
@@ -52,7 +53,9 @@ class Judgement:
     """What a change adds: filled in when the block of `judged` ends well.
 
     `found` holds all that is wrong afterwards, `added` every finding of it the change is answerable for; `confirmed`
-    those WARNINGs that the actor confirmed, `waived` what a waiver in force let pass, `noted` the INFOs.
+    those WARNINGs that the actor confirmed, `waived` what a waiver in force let pass, `noted` the INFOs. `unjudged` are
+    rules staff wrote that gave no answer, before or after: nothing is held against anybody by them, and the log names
+    them.
     """
 
     def __init__(self, actor: User | None, confirmed: bool):
@@ -65,6 +68,7 @@ class Judgement:
         self.looked_at: set[Subject] = set()
         self.before: dict[tuple[str, str, int], Finding] = {}
         self.found: list[Finding] = []
+        self.unjudged: Unjudged = {}
         self.added: list[Finding] = []
         self.added_to: dict[Subject, list[Finding]] = {}
 
@@ -107,13 +111,14 @@ class Judgement:
         self.looked_at |= standing - known
         if new:
             question = Question(self.on, dict(new), as_accepted=as_accepted_of(new), at_gate=True)
-            self.before |= {finding.key: finding for finding in ask(self.settings, question)}
+            self.before |= {finding.key: finding for finding in ask(self.settings, question, self.unjudged)}
 
     def look_after(self) -> None:
         """Find what the change added, in the easiest order to fix."""
         ids = {kind: sorted(pks) for kind, pks in self.subjects.items() if pks}
         question = Question(self.on, ids, as_accepted=as_accepted_of(ids), at_gate=True)
-        self.found = ask(self.settings, question)
+        # A rule that gave no answer before is not asked: what it found now might have stood all along.
+        self.found = ask(self.settings, question, self.unjudged)
         self.added = [finding for finding in self.found if self._is_added(finding)]
         self.added_to = defaultdict(list)
         for finding in self.added:
@@ -131,7 +136,7 @@ class Judgement:
         return None
 
     def record_of(self, kind: str, pk: int) -> dict[str, Any]:
-        """Return what a log keeps about one subject: what was confirmed, waived and noted; empty if nothing was."""
+        """Return what a log keeps about one subject: what was confirmed, waived, noted or not judged, if anything."""
         record: dict[str, Any] = {}
         for subject in sorted({(kind, pk), *self.touched.get((kind, pk), ())}):
             for finding in self.added_to.get(subject, ()):
@@ -144,6 +149,8 @@ class Judgement:
                         "limit": as_text(finding.limit),
                     }
                 )
+        if self.unjudged:
+            record["unjudged"] = [{"rule": code} for code in sorted(self.unjudged)]
         return record
 
     def _take(self, kind: str, ids: set[int]) -> set[Subject]:

@@ -28,12 +28,13 @@ Subject = tuple[str, int]
 
 
 class Outcome(StrEnum):
-    """What a rule says about a change, the gravest first; STANDS = broken before and not made worse."""
+    """What a rule says about a change, the gravest first; STANDS = broken before, no worse; UNJUDGED = no answer."""
 
     BLOCKS = "blocks"
     WARNS = "warns"
     INFORMS = "informs"
     WAIVED = "waived"
+    UNJUDGED = "unjudged"
     STANDS = "stands"
     OFF = "off"
     PASSES = "passes"
@@ -114,7 +115,9 @@ def rule_by_rule(judgement: Judgement) -> list[RuleLine]:
         rule, finding_of = setting.rule, found.get(setting.rule.code)
         own = [places[rule.kind, pk] for pk in ids[rule.kind] if (rule.kind, pk) in places]
         off = [place.off_in(setting) for place in own]
-        if finding_of is not None:
+        if rule.code in judgement.unjudged:
+            outcome, unit, finding_of = Outcome.UNJUDGED, None, None
+        elif finding_of is not None:
             outcome, unit = _outcome(finding_of, judgement), None
         elif off and all(off):
             outcome, unit = Outcome.OFF, off[0]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,12 +24,13 @@ from apps.org.querysets import scope_of
 from apps.users.enums import Role
 from apps.users.permissions import rights_of
 
-from ..language.bounds import limited
+from ..language.bounds import lies_in_the_statement, limited
 from ..language.errors import ConditionError
 from ..models import BusinessRule, EvaluationRun
 from ..questions import Question
 from ..sql import Setting, all_found, count_subjects, found_by, settings_in_effect
 from ..subjects import kind_named
+from ..unjudged import Unjudged, failed_lately, note
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -161,11 +162,15 @@ def run_waiting_sweeps() -> list[EvaluationRun]:
 def request_judging(*, rules: Iterable[str] = (), unit: OrgUnit | None = None) -> EvaluationRun:
     """Have these rules (none named: all) judged anew for everybody or a subtree: something they rest on changed.
 
-    A worker does it within seconds. One that waits already and would do the same is returned.
+    A worker does it within seconds. One that waits already and would do the same is returned, and cannot begin before
+    the transaction under way has ended: it would not see what changed.
     """
     wanted = {"trigger": "change", "unit_code": unit.code if unit else "", "rules": sorted(set(rules))}
-    waiting = EvaluationRun.objects.filter(started_at__isnull=True, **wanted).first()
-    return waiting or EvaluationRun.objects.create(**wanted)
+    with transaction.atomic():
+        # One that is being begun, or that somebody else holds, is left to them.
+        rows = EvaluationRun.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        waiting = rows.filter(started_at__isnull=True, **wanted).first()
+        return waiting or EvaluationRun.objects.create(**wanted)
 
 
 def sweep_subjects(
@@ -182,7 +187,49 @@ def sweep_subjects(
     """
     question = Question(today(), {kind: sorted(set(pks)) for kind, pks in subjects.items()}, due=due)
     asked = settings_in_effect(question.on, rules)
-    found, params = all_found(asked, question)
+    unjudged: Unjudged = {}
+    counts = dict.fromkeys(COUNTS, 0)
+    with acting(actor, reason=str(_("evaluation of the rules")), origin="task"), connection.cursor() as cursor:
+        # Shared: sweeps of everybody wait for us and we for them, never we for one another.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s, rule) FROM unnest(%s::int[]) AS rule",
+            [WRITING, sorted(setting.pk % 2**31 for setting in asked)],
+        )
+        for is_own in (False, True):
+            some = [setting for setting in asked if setting.rule.is_own is is_own]
+            for name, number in _write_some(some, question, unjudged).items():
+                counts[name] += number
+        for code in sorted(unjudged):
+            _tell_unjudged(code)
+    return counts
+
+
+def _write_some(asked: list[Setting], question: Question, unjudged: Unjudged) -> dict[str, int]:
+    """Write what these rules say about the subjects in one statement; where that fails, one rule after the other.
+
+    One that gives no answer leaves its violations as they stand.
+    """
+    counts = dict.fromkeys(COUNTS, 0)
+    if not any(question.asks_about(setting.rule.kind) for setting in asked):
+        return counts
+    try:
+        with limited() if asked[0].rule.is_own else transaction.atomic():
+            return _write_together(asked, question, unjudged)
+    except DatabaseError as error:
+        if not lies_in_the_statement(error):
+            raise
+        if len(asked) == 1:
+            note(unjudged, asked[0].rule.code, error)
+            return counts
+    for setting in asked:
+        if setting.rule.code not in unjudged:
+            for name, number in _write_some([setting], question, unjudged).items():
+                counts[name] += number
+    return counts
+
+
+def _write_together(asked: list[Setting], question: Question, unjudged: Unjudged) -> dict[str, int]:
+    found, params = all_found(asked, question, unjudged=unjudged)
     if not found:
         return dict.fromkeys(COUNTS, 0)
     kinds = {kind: ids for kind, ids in (question.ids or {}).items() if ids}
@@ -196,14 +243,15 @@ def sweep_subjects(
         known_where=f"AND ({among})",
     )
     params |= {f"known_{kind}": ids for kind, ids in kinds.items()}
-    with acting(actor, reason=str(_("evaluation of the rules")), origin="task"), connection.cursor() as cursor:
-        # Shared: sweeps of everybody wait for us and we for them, never we for one another.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(%s, rule) FROM unnest(%s::int[]) AS rule",
-            [WRITING, sorted(setting.pk % 2**31 for setting in asked)],
-        )
-        params |= {"now": timezone.now(), "rules": [setting.pk for setting in asked]}
-        return dict(zip(COUNTS, prepared.fetch(statement, params)[0], strict=True))
+    judged = [setting.pk for setting in asked if setting.rule.code not in unjudged]
+    params |= {"now": timezone.now(), "rules": judged}
+    return dict(zip(COUNTS, prepared.fetch(statement, params)[0], strict=True))
+
+
+def _tell_unjudged(code: str) -> None:
+    """Have a rule that gave no answer judged for everybody, so that an evaluation says so; not again if one did."""
+    if code not in failed_lately([code]):
+        request_judging(rules=[code])
 
 
 def _carry_out(run: EvaluationRun) -> EvaluationRun:
@@ -226,7 +274,7 @@ def _judge_everyone(run: EvaluationRun) -> None:
     run.started_at = run.started_at or timezone.now()
     if run.attempts > ATTEMPTS:
         run.failure = str(_("Given up after %(number)s attempts that did not end.") % {"number": ATTEMPTS})
-        run.finished_at = timezone.now()
+        _add_up(run)
     run.save()
     if run.finished_at is not None:
         return
@@ -242,20 +290,28 @@ def _judge_everyone(run: EvaluationRun) -> None:
             # Judged before the worker of an earlier attempt died.
             if setting.rule.code not in run.results:
                 _judge(setting, question, run, counted[setting.rule.kind])
-        if unit is None:
-            run.resolved += _retire(asked, run)
+    # With the end of the run, so that what is resolved is counted once or not done.
+    with transaction.atomic():
+        retired = _retire(asked, run) if unit is None and not run.unit_code else 0
+        _add_up(run, retired)
+        run.save()
+
+
+def _add_up(run: EvaluationRun, retired: int = 0) -> None:
     done = [result for result in run.results.values() if "failed" not in result]
     run.opened = sum(result["opened"] for result in done)
-    run.resolved += sum(result["resolved"] for result in done)
+    run.resolved = retired + sum(result["resolved"] for result in done)
     run.finished_at = timezone.now()
-    run.save()
 
 
 def _judge(setting: Setting, question: Question, run: EvaluationRun, subjects: int) -> None:
+    """Write what a rule finds, and that it did so, in one transaction: who takes the run up counts nothing twice."""
     code, begun = setting.rule.code, time.perf_counter()
     try:
         now = replace(question, due=due_subjects())
-        result: dict[str, Any] = {"subjects": subjects, **_write(setting, now, run.started_by, run.trigger)}
+        with transaction.atomic():
+            result: dict[str, Any] = {"subjects": subjects, **_write(setting, now, run.started_by, run.trigger)}
+            _keep(run, code, result, begun)
     except (DatabaseError, ConditionError) as error:
         # One rule that cannot be judged must not hide what the others find; it is logged, named and never a verdict.
         logger.exception("rule %s could not be judged", code)
@@ -263,6 +319,10 @@ def _judge(setting: Setting, question: Question, run: EvaluationRun, subjects: i
         run.failure = "\n".join(
             filter(None, [run.failure, str(_("%(rule)s could not be judged; the log has the cause.") % {"rule": code})])
         )
+        _keep(run, code, result, begun)
+
+
+def _keep(run: EvaluationRun, code: str, result: dict[str, Any], begun: float) -> None:
     run.results[code] = result | {"ms": round((time.perf_counter() - begun) * 1000, 1)}
     run.save(update_fields=["results", "failure"])
 

@@ -24,6 +24,7 @@ from ..enums import Severity
 from ..questions import Question
 from ..sql import settings_in_effect
 from ..subjects import kinds
+from ..unjudged import Unjudged
 from ..verdicts import Finding
 from .evaluation import ask
 from .gate import Judgement, gathering
@@ -87,7 +88,8 @@ class WhatIf:
     `refusal` is a service's, a guard's or a constraint's no; the figures then are those of now. `verdicts` are what
     the gate finds the change answerable for, blocking first, waived ones included. `opened`, `closed` and `changed`
     (before, after) are the violations of the sweep, for what no gate stops. `returned` is what `do` returned. `rules`
-    is what each rule of the gate says, if that was asked for.
+    is what each rule of the gate says, if that was asked for. `unjudged` are the codes of rules that gave no answer:
+    none of the findings is theirs.
     """
 
     span: Span
@@ -99,6 +101,7 @@ class WhatIf:
     changed: list[tuple[Finding, Finding]]
     effects: Mapping[str, Effect]
     rules: list[RuleLine] = field(default_factory=list)
+    unjudged: Sequence[str] = ()
 
     @property
     def allowed(self) -> bool:
@@ -217,6 +220,7 @@ class _Trial:
         self.returned: Any = None
         self.refusal: Refusal | None = None
         self.verdicts: list[Finding] = []
+        self.unjudged: Unjudged = {}
         self.after: _State
         self.before: _State
 
@@ -227,6 +231,7 @@ class _Trial:
             floor = _latest_mark()
             with transaction.atomic():
                 judgement = Judgement(self.actor, confirmed=True)
+                judgement.unjudged = self.unjudged
                 try:
                     self._do(judgement)
                     judgement.look_after()
@@ -275,7 +280,8 @@ class _Trial:
         asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
         # Of units everything below is read; of the others only who is asked about.
         narrowed = {kind: ids & subjects.get(kind, set()) if kind != Kind.UNIT else ids for kind, ids in due.items()}
-        found = ask(settings_in_effect(today()), Question(today(), asked, due=narrowed)) if asked else []
+        question = Question(today(), asked, due=narrowed)
+        found = ask(settings_in_effect(today()), question, self.unjudged) if asked else []
         state = _State(subjects, {}, {finding.key: finding for finding in found}, {}, {})
         for kept_figures in kept():
             kind = kept_figures.kind.value
@@ -302,12 +308,12 @@ class _Trial:
         }
 
     def answer(self) -> WhatIf:
-        before, after = self.before.findings, self.after.findings
+        before, after = self._told(self.before), self._told(self.after)
         return WhatIf(
             span=self.span,
             returned=self.returned,
             refusal=self.refusal,
-            verdicts=self.verdicts,
+            verdicts=[finding for finding in self.verdicts if finding.rule not in self.unjudged],
             opened=sorted((f for key, f in after.items() if key not in before), key=_rank),
             closed=sorted((f for key, f in before.items() if key not in after), key=_rank),
             changed=[
@@ -320,7 +326,12 @@ class _Trial:
                 for figures in kept()
             },
             rules=self.rules,
+            unjudged=sorted(self.unjudged),
         )
+
+    def _told(self, state: _State) -> dict[tuple[str, str, int], Finding]:
+        """Return the findings of a state, but for rules that gave no answer in the one or the other."""
+        return {key: finding for key, finding in state.findings.items() if finding.rule not in self.unjudged}
 
     def _effect(self, kind: str, columns: Sequence[str], adds_up: bool) -> Effect:
         before, after = self.before, self.after

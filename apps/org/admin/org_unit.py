@@ -14,6 +14,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from apps.business_rules.admin.conditions import WHERE, ConditionSearchMixin
+from apps.business_rules.language.bounds import in_time_for_a_list
+from apps.business_rules.language.errors import ConditionError
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, parse_week, week_code
@@ -98,7 +100,14 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
         if where:
             units, error = self.meeting(request, units)
         is_search = bool(term or where)
-        nodes, is_cut = self._found(units, request, term) if is_search else self._tree(units, request, opened)
+        if where and error is None:
+            try:
+                with in_time_for_a_list(where):
+                    nodes, is_cut = self._found(units, request, term)
+            except ConditionError as too_long:
+                nodes, is_cut, error = [], False, too_long
+        else:
+            nodes, is_cut = self._found(units, request, term) if is_search else self._tree(units, request, opened)
         figures = rolled_up(unit_ids=[node.unit.pk for node in nodes], week=week)
         is_open = {node.unit.pk for node in nodes if node.is_open}
         for node in nodes:
