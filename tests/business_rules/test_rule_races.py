@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +11,13 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from apps.business_rules.models import BusinessRule, EvaluationRun, RuleDraft, RuleViolation
-from apps.business_rules.services import drafts, evaluate_rules, run_waiting_sweeps, sweep
+from apps.business_rules.services import drafts, run_waiting_sweeps, sweep
 from apps.business_rules.services.sweeps import request_judging
 from apps.changes.drain import drain
 from apps.changes.models import DeadLetter, Mark
 from apps.common.errors import Refusal
 from tests.changes.conftest import in_background
+from tests.chaos.test_sweeps_killed import as_found, as_written
 from tests.factories import AssignmentFactory, BusinessRuleFactory, Clinic
 from tests.rules.catalogue import install_rules
 from tests.worker.processes import wait_until
@@ -153,17 +153,6 @@ def test_many_wishes_at_once_are_all_granted_and_one_more_adds_nothing(busy: Cli
     assert not waiting.exists()
 
 
-def standing() -> Counter[Any]:
-    rows = RuleViolation.objects.unresolved()
-    return Counter(rows.values_list("rule__code", "subject_kind", "subject_id", "severity", "observed", "limit"))
-
-
-def found() -> Counter[Any]:
-    return Counter(
-        (one.rule, one.subject_kind, one.subject_id, one.severity, one.observed, one.limit) for one in evaluate_rules()
-    )
-
-
 def test_drains_and_sweeps_about_the_same_subjects_never_block_one_another_for_good(db: Any) -> None:
     clinic = Clinic()
     for employee, position in ((clinic.nurse, clinic.p1), (clinic.surgeon, clinic.p2), (clinic.nurse, clinic.p2)):
@@ -187,8 +176,8 @@ def test_drains_and_sweeps_about_the_same_subjects_never_block_one_another_for_g
     run_waiting_sweeps()
     assert (Mark.objects.count(), DeadLetter.objects.count()) == (0, 0)
     assert not EvaluationRun.objects.exclude(failure="").exists()
-    assert standing() == found()
-    assert set(standing().values()) == {1}
+    assert as_written() == as_found()
+    assert set(as_written().values()) == {1}
     with connection.cursor() as cursor:
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         assert cursor.fetchone()[0] == 0
