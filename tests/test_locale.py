@@ -28,7 +28,8 @@ PLACEHOLDER = re.compile(r"%%|%(?:\(\w+\))?[#0\-+]*\d*(?:\.\d+)?[a-zA-Z]|\{\w*\}
 # Said alike in both languages.
 ALIKE = {
     "API", "General", "No", "Supervisor", "ms", "no", "%(n)d h", "%(n)d min", "%(n)d s", "%(seconds)s s",
-    "%(rule)s: %(sentence)s %(remedy)s",
+    "%(rule)s: %(sentence)s %(remedy)s", "%(field)s: %(old)s → %(new)s", "%(time)s ms", "%(who)s: %(condition)s.",
+    "2026-01-31, today + 30 days",
 }  # fmt: skip
 # Parts of the theme whose pages and fields are not used here.
 UNUSED = ("contrib/", "mixins/dataset", "mixins/nested", "mixins/formfield", "templates/admin/auth/", "unfold_crispy/")
