@@ -100,9 +100,14 @@ SOURCES: tuple[Source, ...] = (
     _history("assignments.assignment", assignment_id="id", employee_id="employee_id", position_id="position_id"),
     _history("demand.demandadjustment", position_id="position_id"),
     _history("business_rules.businessrule", is_public=True),
+    _history("business_rules.ruledraft"),
+    _history("business_rules.ruleexample"),
     _history("business_rules.ruleoverride", unit_id="org_unit_id"),
     Source("business_rules.ruleviolation", "business_rules_historicalruleviolation", OF_SUBJECTS),
-    Source("business_rules.waiver", "business_rules_historicalwaiver", OF_SUBJECTS),
+    Source(
+        "business_rules.waiver", "business_rules_historicalwaiver",
+        {**OF_SUBJECTS, "unit_id": f"COALESCE({OF_SUBJECTS['unit_id']}, org_unit_id)"},
+    ),
     Source("users.user", "users_historicaluser", {}, record=""),
 )  # fmt: skip
 BY_NAME = {source.name: source for source in SOURCES}
