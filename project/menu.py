@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -102,7 +102,10 @@ def _item(line: Line, request: HttpRequest, site: AdminSite) -> dict[str, Any] |
     if line.page:
         if line.permission and not request.user.has_perm(line.permission):
             return None
-        return {"title": line.title, "icon": line.icon, "link": reverse(f"{site.name}:{line.page}")}
+        try:
+            return {"title": line.title, "icon": line.icon, "link": reverse(f"{site.name}:{line.page}")}
+        except NoReverseMatch:  # a site without that screen
+            return None
     try:
         model = apps.get_model(line.model)
     except LookupError:
