@@ -26,7 +26,8 @@ from tests.factories import BusinessRuleFactory
 from tests.rules.catalogue import install_rules
 from tests.worker.processes import CHECKOUT, environment, wait_until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
+# Minutes of killing: with `./run test -m slow`, before a release.
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
 KILLS = 20
 # Of them, so many hit one and the same run; the attempt after them has to end.
