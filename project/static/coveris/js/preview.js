@@ -63,8 +63,22 @@
     }
   }
 
+  // What is being done is asked about no more: the answer would come from the state after it.
+  function stop(form) {
+    for (const panel of form.querySelectorAll("[data-preview]")) {
+      const state = states.get(panel);
+      if (!state) continue;
+      clearTimeout(state.timer);
+      state.running?.abort();
+      state.running = null;
+      panel.removeAttribute("aria-busy");
+      say(panel, "");
+    }
+  }
+
   function start() {
     begin(document);
+    document.addEventListener("submit", (event) => stop(event.target));
     document.addEventListener("coveris:shown", (event) => begin(event.detail));
     // The calendar writes without an event of its own, and gives the field the focus.
     for (const name of ["input", "change", "focusin"]) {
