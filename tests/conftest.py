@@ -14,9 +14,8 @@ from apps.users.enums import Role
 from apps.users.groups import sync_groups
 from apps.users.models import User
 from tests import factories
-
-# A Wednesday: weeks start two days before it and people come and go in the middle of them.
-TODAY = date(2026, 12, 9)
+from tests.demo.database import demo, demo_database  # noqa: F401
+from tests.today import TODAY
 
 
 @pytest.fixture(autouse=True)

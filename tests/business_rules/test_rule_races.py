@@ -111,8 +111,15 @@ def test_of_two_new_rules_of_one_code_one_comes_to_be(busy: Clinic) -> None:
 
 def somebody_waits() -> bool:
     with connection.cursor() as cursor:
-        # Not pg_stat_activity, which stays what it was for as long as a transaction lasts.
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        # Not pg_stat_activity, which stays what it was for as long as a transaction lasts. Who waits for a row waits
+        # for a transaction, which belongs to no database: the other locks of the waiting tell in which one they are.
+        cursor.execute(
+            """SELECT EXISTS (
+                SELECT FROM pg_locks waiting JOIN pg_locks other ON other.pid = waiting.pid
+                    JOIN pg_database d ON d.oid = other.database
+                WHERE NOT waiting.granted AND d.datname = current_database()
+            )"""
+        )
         waits: bool = cursor.fetchone()[0]
         return waits
 

@@ -35,7 +35,7 @@ from .plain import SAID_PLAINLY, Plain
 
 pytestmark = pytest.mark.django_db
 CODES = [code for code, *_ in REFERENCE]
-CLINICS, EXAMPLES, SUBJECTS = 12, 3, 1_000
+CLINICS, EXAMPLES, SUBJECTS = 12, 5, 1_000
 # Each rule is broken, and kept, at least so often in all examples together, or the test says little.
 POWER = 10
 OVERRIDDEN = {"HOURS_OVER_POOL": ("0", "6"), "POSITION_VACANT": ("3", "30"), "UNIT_UNDER_COVERED": ("5", "95")}

@@ -1,3 +1,0 @@
-"""The demo clinic, for words that need a whole one."""
-
-from tests.demo.conftest import demo  # noqa: F401
