@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
+from django.db.models import Min
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -14,8 +16,10 @@ from apps.business_rules.subjects import Kind, register_kind
 from apps.business_rules.verdicts import Verdict, day, days, hours
 from apps.common.clock import today
 from apps.common.errors import Refusal
+from apps.common.hours import HOUR_DAYS
 from apps.fsm.employee_fsm import EmployeeStatus
-from apps.org.models import Employee, Position
+from apps.offer.asked import ledger_asked
+from apps.org.models import Employee, OrgUnit, Position
 
 from .services import propose_assignment
 
@@ -119,34 +123,67 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
     cannot be above it on any day; of the few others every day is looked at on which the sum can rise: today, and where
     an assignment begins.
     """
-    only = "" if question.ids is None else "AND a.employee_id = ANY (%(ids_employee)s::bigint[])"
+    if question.ids is None and question.due is not None:
+        # Their sum is kept with the account of hours.
+        above = f"engaged > (LEAST(%(threshold_least)s::numeric, %(lowest_cap)s::numeric) * {HOUR_DAYS})::bigint"
+        ledger, params = ledger_asked(question, where=above)
+        params["lowest_cap"] = OrgUnit.objects.aggregate(cap=Min("max_weekly_hours"))["cap"]
+        heavy = f"""
+            SELECT account.employee_id, account.engaged::numeric / {HOUR_DAYS} AS hours FROM ({ledger}) account
+            WHERE account.{above}
+        """
+        # The units that are, or are below, one of the few with a cap.
+        capped = """
+            capped AS MATERIALIZED (
+                SELECT DISTINCT ON (u.id) u.id, c.max_weekly_hours AS cap, c.code AS unit_code
+                FROM org_orgunit c JOIN org_orgunit u ON u.path @> ARRAY[c.id]
+                WHERE c.max_weekly_hours IS NOT NULL ORDER BY u.id, c.max_weekly_hours, c.id
+            ),
+        """
+        chain = "capped chain ON chain.id = s.home_unit_id"
+    else:
+        only = "" if question.ids is None else "AND a.employee_id = ANY (%(ids_employee)s::bigint[])"
+        params = {}
+        capped = ""
+        chain = """LATERAL (
+            SELECT c.max_weekly_hours AS cap, c.code AS unit_code
+            FROM org_orgunit u JOIN org_orgunit c ON c.id = ANY (u.path)
+            WHERE u.id = s.home_unit_id AND c.max_weekly_hours IS NOT NULL
+            ORDER BY c.max_weekly_hours, c.id LIMIT 1
+        ) chain ON true"""
+        heavy = f"""
+            SELECT a.employee_id, sum(a.effective_hours) AS hours FROM assignments_assignment a
+            WHERE {adds_up("a", question)} {only} GROUP BY a.employee_id
+            HAVING sum(a.effective_hours) > (
+                SELECT LEAST(%(threshold_least)s::numeric, min(c.max_weekly_hours)) FROM org_orgunit c
+            )
+        """
     return (
         f"""
-            WITH heavy AS (
-                SELECT a.employee_id, sum(a.effective_hours) AS hours FROM assignments_assignment a
-                WHERE {adds_up("a", question)} {only} GROUP BY a.employee_id
-                HAVING sum(a.effective_hours) > (
-                    SELECT LEAST(%(threshold_least)s::numeric, min(c.max_weekly_hours)) FROM org_orgunit c
-                )
-            ),
+            WITH heavy AS ({heavy}),
+            {capped}
             suspect AS (
                 SELECT s.id, LEAST(s.threshold, chain.cap) AS cap,
                     CASE WHEN chain.cap < s.threshold OR s.threshold IS NULL THEN chain.unit_code END AS cap_unit
-                FROM heavy JOIN subject s ON s.id = heavy.employee_id JOIN org_orgunit u ON u.id = s.home_unit_id
-                LEFT JOIN LATERAL (
-                    SELECT c.max_weekly_hours AS cap, c.code AS unit_code FROM org_orgunit c
-                    WHERE c.id = ANY (u.path) AND c.max_weekly_hours IS NOT NULL
-                    ORDER BY c.max_weekly_hours, c.id LIMIT 1
-                ) chain ON true
+                FROM heavy JOIN subject s ON s.id = heavy.employee_id LEFT JOIN {chain}
                 WHERE heavy.hours > LEAST(s.threshold, chain.cap)
             )
             SELECT suspect.id AS subject_id, peak.hours AS observed, suspect.cap AS "limit",
-                jsonb_build_object('since', peak.since, 'cap_unit', suspect.cap_unit, 'records', peak.records) AS facts
+                (
+                    SELECT jsonb_build_object(
+                        'since', max(a.starts_on), 'cap_unit', suspect.cap_unit, 'records', jsonb_agg(
+                            jsonb_build_object(
+                                'kind', 'assignment', 'id', a.id, 'code', {CODE}, 'hours', a.effective_hours::text
+                            ) ORDER BY a.starts_on, a.id
+                        )
+                    )
+                    FROM assignments_assignment a JOIN org_employee e ON e.id = a.employee_id
+                        JOIN org_position p ON p.id = a.position_id
+                    WHERE a.employee_id = suspect.id AND {adds_up("a", question)}
+                        AND a.starts_on <= peak.day AND (a.ends_on IS NULL OR a.ends_on >= peak.day)
+                ) AS facts
             FROM suspect CROSS JOIN LATERAL (
-                SELECT sum(a.effective_hours) AS hours, max(a.starts_on) AS since,
-                    jsonb_agg(jsonb_build_object(
-                        'kind', 'assignment', 'id', a.id, 'code', {CODE}, 'hours', a.effective_hours::text
-                    ) ORDER BY a.starts_on, a.id) AS records
+                SELECT boundary.day, sum(a.effective_hours) AS hours
                 FROM (
                     SELECT DISTINCT GREATEST(begins.starts_on, %(today)s::date) AS day
                     FROM assignments_assignment begins
@@ -154,13 +191,12 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
                 ) boundary
                 JOIN assignments_assignment a ON a.employee_id = suspect.id AND {adds_up("a", question)}
                     AND a.starts_on <= boundary.day AND (a.ends_on IS NULL OR a.ends_on >= boundary.day)
-                JOIN org_employee e ON e.id = a.employee_id JOIN org_position p ON p.id = a.position_id
                 GROUP BY boundary.day
                 ORDER BY hours DESC, boundary.day LIMIT 1
             ) peak
             WHERE peak.hours > suspect.cap
         """,
-        {},
+        params,
     )
 
 
@@ -242,7 +278,11 @@ EMPLOYEE_NOT_AVAILABLE = register_rule(
 )
 
 
-# One regular assignment at a time. The database holds this for stored rows (assignments_one_live_regular).
+# One regular assignment at a time
+
+# Holds it for the stored rows.
+ONE_LIVE_REGULAR = "assignments_one_live_regular"
+NOTHING = (("subject_id", "bigint"), ("observed", "numeric"), ('"limit"', "numeric"), ("facts", "jsonb"))
 
 
 def _duplicate(verdict: Verdict) -> str:
@@ -251,8 +291,23 @@ def _duplicate(verdict: Verdict) -> str:
     ) % {"what": verdict.who, "others": ", ".join(verdict.records)}
 
 
+def _kept_out() -> bool:
+    """Tell whether the database lets no two overlap: it has the constraint, and every row passed it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_constraint WHERE conname = %s AND convalidated AND conrelid = %s::regclass)",
+            [ONE_LIVE_REGULAR, "assignments_assignment"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def _more_than_one(question: Question) -> tuple[str, dict[str, Any]]:
-    """Return the live regular assignments of an employee to a position that has another on some of their days."""
+    """Return the live regular assignments of an employee to a position that has another on some of their days.
+
+    Of everybody none is looked for where the database itself lets none in; what is proposed is told by the rule.
+    """
+    if question.ids is None and _kept_out():
+        return f"SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in NOTHING)} WHERE false", {}
     only = "" if question.ids is None else "AND o.employee_id IN (SELECT s.employee_id FROM subject s)"
     return (
         f"""

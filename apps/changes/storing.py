@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
@@ -15,12 +15,23 @@ from .span import Span
 
 @dataclass(frozen=True)
 class Table:
-    """A derived table: `key` names the subject (a row of `subject_table`), `columns` are its arrays of week figures."""
+    """A derived table: `key` names the subject (a row of `subject_table`), `columns` are its arrays of week figures.
+
+    `numbers` are kept beside them, one bigint each (0 before it is computed), for whoever looks among all subjects;
+    `generated` are those that the database itself makes of the figures, each with its SQL.
+    """
 
     name: str
     key: str
     subject_table: str
     columns: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    generated: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Return the names of all that is computed."""
+        return self.columns + self.numbers
 
     @property
     def subjects(self) -> str:
@@ -56,9 +67,9 @@ def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[
     `computed_at` is when a row's figures last changed, not when they were last found right: that is
     apps.changes.freshness. Call it after `lock`, in a statement of its own.
     """
-    stored = ", ".join(f"t.{column}" for column in table.columns)
-    computed = ", ".join(f"n.{column}" for column in table.columns)
-    setting = ", ".join(f"{column} = n.{column}" for column in table.columns)
+    stored = ", ".join(f"t.{column}" for column in table.figures)
+    computed = ", ".join(f"n.{column}" for column in table.figures)
+    setting = ", ".join(f"{column} = n.{column}" for column in table.figures)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
@@ -84,33 +95,36 @@ def stored_or_anew(
     due: Iterable[int],
     where: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """Return a query (key and columns) and its parameters that reads the stored rows, except of whom they are behind.
+    """Return a query (key and figures) and its parameters that reads the stored rows, except of whom they are behind.
 
     Behind is who is `due` (a mark waits: a week just closed marks everybody); `anew` gives the formula for some ids, or
     for all there are (None), which is what a week that is over and not yet closed asks for. `where` is a condition on
     the stored rows that leaves out some nobody will ask for.
     """
     if Calendar.objects.exclude(first_week=span.first_week).exists():
-        return anew(None)
+        formula, params = anew(None)
+        made = "".join(f", {text} AS {name}" for name, text in table.generated.items())
+        return f"SELECT computed.*{made} FROM ({formula}) AS computed", params
     behind = sorted(due)
-    columns = ", ".join(table.columns)
+    columns = ", ".join((*table.figures, *table.generated))
     sql = f"SELECT {table.key}, {columns} FROM {table.name}"
     if not behind:
         return sql + (f" WHERE {where}" if where else ""), dict(span.params)
     formula, params = anew(behind)
+    made = ", ".join((*table.figures, *(f"{text} AS {name}" for name, text in table.generated.items())))
     name = f"behind_{table.key}"
     return (
         f"{sql} WHERE {f'{where} AND ' if where else ''}{table.key} <> ALL (%({name})s::bigint[])"
-        f" UNION ALL SELECT {table.key}, {columns} FROM ({formula}) AS computed",
+        f" UNION ALL SELECT {table.key}, {made} FROM ({formula}) AS computed",
         {**span.params, **params, name: behind},
     )
 
 
 def differences(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> list[dict[str, Any]]:
     """Return {subject, stored, computed} for each row that is not as computed; None for a row that lacks."""
-    columns = ", ".join(f"'{column}', {{0}}.{column}" for column in table.columns)
-    stored = ", ".join(f"t.{column}" for column in table.columns)
-    computed = ", ".join(f"n.{column}" for column in table.columns)
+    columns = ", ".join(f"'{column}', {{0}}.{column}" for column in table.figures)
+    stored = ", ".join(f"t.{column}" for column in table.figures)
+    computed = ", ".join(f"n.{column}" for column in table.figures)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT COALESCE(t.{table.key}, n.{table.key}),

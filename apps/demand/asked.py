@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
-from apps.changes.models import Kind
+from apps.changes.models import Calendar, Kind
 from apps.changes.span import Span
 from apps.changes.storing import fenced, stored_or_anew
 
@@ -43,3 +43,21 @@ def unit_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
         below = None if asked is None else units_below(asked)
         return fenced(own_figures_sql(span, below, question.as_accepted))
     return stored_or_anew(UNITS, span, lambda ids: own_figures_sql(span, ids), question.due.get(Kind.UNIT.value, ()))
+
+
+def short_of_tags(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return a query (position_id) for where somebody in force today may lack a required tag, and its parameters.
+
+    At least those: from the unqualified hours kept for the current week, and all positions a waiting mark reaches.
+    """
+    span = Span.current(question.on)
+    if Calendar.objects.exclude(first_week=span.first_week).exists():
+        return "SELECT id FROM org_position", {}
+    due = sorted((question.due or {}).get(Kind.POSITION.value, ()))
+    return (
+        f"""
+            SELECT kept.position_id FROM {POSITIONS.name} kept WHERE kept.unqualified[1] > 0
+            UNION ALL SELECT unnest(%(short_due)s::bigint[])
+        """,
+        {"short_due": due},
+    )

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -18,10 +19,11 @@ from apps.business_rules.verdicts import Verdict, day, hours
 from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
-from apps.fsm.employee_fsm import GIVING
+from apps.fsm.employee_fsm import GIVING, EmployeeStatus
 from apps.offer.giving import giving_ctes
+from apps.tags.holding import same_holding
 
-from .asked import coverage_asked, unit_coverage_asked
+from .asked import coverage_asked, short_of_tags, unit_coverage_asked
 
 # So many units below are named as the largest gaps of a unit.
 NAMED = 5
@@ -46,6 +48,10 @@ def _at_least_hours(hour_days: str) -> str:
     return f"round(ceil({hour_days}::numeric / {HOUR_DAYS // 100}) / 100, 2)::text"
 
 
+def _tags(verdict: Verdict) -> str:
+    return ", ".join(f"{record['name']} ({record['code']})" for record in verdict.facts["records"])
+
+
 def _week(verdict: Verdict) -> str:
     return week_code(date.fromisoformat(verdict.facts["week"]))
 
@@ -53,12 +59,84 @@ def _week(verdict: Verdict) -> str:
 # A unit and all below it
 
 
+def _of_weeks(weeks: range, text: str) -> str:
+    """Return SQL for a list: `text` for both figures of every week, {figure} and {week} filled in."""
+    return ", ".join(text.format(figure=figure, week=week) for figure in ("required", "filled") for week in weeks)
+
+
+def _added_up_the_tree(own: str, weeks: range) -> str:
+    """Return CTEs ending in `whole` (id, required1 …, filled1 …): what units have, with everything below each.
+
+    Level by level from the bottom: a unit's sums are read once, by the one above it, where its own figures would be
+    read once by every unit above.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COALESCE(max(cardinality(path)), 1) FROM org_orgunit")
+        depth = cursor.fetchone()[0]
+    names = _of_weeks(weeks, "{figure}{week}")
+    levels = [f"level{depth} AS (SELECT id, parent_id, {names} FROM flat WHERE depth = {depth})"]
+    for level in range(depth - 1, 0, -1):
+        levels.append(
+            f"""level{level} AS (
+                SELECT id, flat.parent_id,
+                    {_of_weeks(weeks, "flat.{figure}{week} + COALESCE(below.{figure}{week}, 0) AS {figure}{week}")}
+                FROM flat LEFT JOIN (
+                    SELECT parent_id, {_of_weeks(weeks, "sum({figure}{week})::bigint AS {figure}{week}")}
+                    FROM level{level + 1} GROUP BY parent_id
+                ) below ON below.parent_id = flat.id
+                WHERE depth = {level}
+            )"""
+        )
+    every = " UNION ALL ".join(f"SELECT id, {names} FROM level{level}" for level in range(1, depth + 1))
+    return f"""
+        flat AS MATERIALIZED (
+            SELECT u.id, u.parent_id, cardinality(u.path) AS depth,
+                {_of_weeks(weeks, "COALESCE(figures.{figure}[{week}], 0) AS {figure}{week}")}
+            FROM org_orgunit u LEFT JOIN ({own}) figures ON figures.org_unit_id = u.id
+        ),
+        {", ".join(levels)},
+        whole AS ({every})
+    """
+
+
+def _added_up_for_some(weeks: range) -> str:
+    """Return the CTE `whole` of the subjects alone: what `own` holds of them and below them."""
+    return f"""
+        whole AS (
+            SELECT above.id, {_of_weeks(weeks, "sum(own.{figure}[{week}])::bigint AS {figure}{week}")}
+            FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN subject s ON s.id = above.id
+            GROUP BY above.id
+        )
+    """
+
+
+def _nearest_target(everyone: bool) -> str:
+    """Return a query (id, percent, code) for the target of each unit that has one, or is below one that has."""
+    if everyone:
+        return """
+            SELECT DISTINCT ON (u.id) u.id, target.coverage_target AS percent, target.code
+            FROM org_orgunit target JOIN org_orgunit u ON u.path @> ARRAY[target.id]
+            WHERE target.coverage_target IS NOT NULL
+            ORDER BY u.id, cardinality(target.path) DESC
+        """
+    return """
+        SELECT DISTINCT ON (s.id) s.id, target.coverage_target AS percent, target.code
+        FROM subject s CROSS JOIN unnest(s.path) WITH ORDINALITY AS above (id, depth)
+            JOIN org_orgunit target ON target.id = above.id AND target.coverage_target IS NOT NULL
+        ORDER BY s.id, above.depth DESC
+    """
+
+
 def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
     """Return the units with a week of the horizon in which filled ÷ required is below the target; the first of them."""
     own, params = unit_coverage_asked(question)
     weeks = range(1, Span.current(question.on).weeks + 1)
-    required = ", ".join(f"sum(own.required[{week}])" for week in weeks)
-    filled = ", ".join(f"sum(own.filled[{week}])" for week in weeks)
+    everyone = question.ids is None and question.unit is None
+    # A target has two decimals: weighed in integers. A week without demand is never short.
+    first_short = " ".join(f"WHEN filled{week} * 10000 < weight * required{week} THEN {week}" for week in weeks)
+    required, filled = (
+        f"(ARRAY[{', '.join(f'{figure}{w}' for w in weeks)}])[week]" for figure in ("required", "filled")
+    )
     return (
         f"""
             WITH own AS MATERIALIZED (
@@ -66,29 +144,20 @@ def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
                 FROM ({own}) figures JOIN org_orgunit u ON u.id = figures.org_unit_id
                 WHERE 0 < ANY (figures.required)
             ),
-            whole AS (
-                SELECT above.id, ARRAY[{required}]::bigint[] AS required, ARRAY[{filled}]::bigint[] AS filled
-                FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN subject s ON s.id = above.id
-                GROUP BY above.id
-            ),
-            nearest AS (
-                SELECT DISTINCT ON (s.id) s.id, target.coverage_target AS percent, target.code
-                FROM subject s CROSS JOIN unnest(s.path) WITH ORDINALITY AS above (id, depth)
-                    JOIN org_orgunit target ON target.id = above.id AND target.coverage_target IS NOT NULL
-                ORDER BY s.id, above.depth DESC
-            ),
+            {_added_up_the_tree(own, weeks) if everyone else _added_up_for_some(weeks)},
+            nearest AS ({_nearest_target(everyone)}),
             short AS MATERIALIZED (
-                SELECT whole.id, aim.percent, aim.unit, first.*
-                FROM whole JOIN subject s ON s.id = whole.id LEFT JOIN nearest ON nearest.id = whole.id
-                CROSS JOIN LATERAL (
-                    SELECT COALESCE(nearest.percent, s.threshold) AS percent, nearest.code AS unit
-                ) aim
-                CROSS JOIN LATERAL (
-                    SELECT week, whole.required[week] AS required, whole.filled[week] AS filled
-                    FROM generate_subscripts(whole.required, 1) AS week
-                    WHERE whole.required[week] > 0 AND whole.filled[week] * 100 < aim.percent * whole.required[week]
-                    ORDER BY week LIMIT 1
-                ) first
+                SELECT id, percent, unit, week, {required} AS required, {filled} AS filled
+                FROM (
+                    SELECT aimed.*, CASE {first_short} END AS week
+                    FROM (
+                        SELECT whole.*, COALESCE(nearest.percent, s.threshold) AS percent, nearest.code AS unit,
+                            (COALESCE(nearest.percent, s.threshold) * 100)::bigint AS weight
+                        FROM whole JOIN subject s ON s.id = whole.id LEFT JOIN nearest ON nearest.id = whole.id
+                        OFFSET 0 -- the target is weighed once, not once a week
+                    ) aimed
+                ) judged
+                WHERE week IS NOT NULL
             ),
             gap AS (
                 SELECT id, jsonb_agg(
@@ -393,5 +462,139 @@ POSITION_OVER_COVERED = register_rule(
         violations=_above_what_is_needed,
         sentence=_over_covered,
         remedy=_reinforce,
+    )
+)
+
+
+# What a position asks of whoever works there, held when the assignment needs it
+
+
+def _missing(verdict: Verdict) -> str:
+    facts = verdict.facts
+    words = {
+        "what": verdict.who,
+        "tags": _tags(verdict),
+        "day": day(facts["day"]) if facts["day"] else "",
+    }
+    if facts["day"]:
+        return _now("%(what)s: on %(day)s the employee does not hold what the position requires: %(tags)s.") % words
+    return _now("%(what)s: the employee does not hold what the position requires: %(tags)s.") % words
+
+
+def _hold(verdict: Verdict) -> str:
+    return ngettext(
+        "Enter the missing tag, or the day it was renewed until, if the employee holds it.",
+        "Enter the missing tags, or the days they were renewed until, if the employee holds them.",
+        len(verdict.facts["records"]),
+    )
+
+
+def _not_giving() -> str:
+    """Return SQL for the employees who give no hours today: no position lacks anything of theirs."""
+    giving = ", ".join(f"'{status.value}'" for status in EmployeeStatus if status not in GIVING)
+    return f"""
+        SELECT e.id FROM org_employee e
+        WHERE e.status IN ({giving}) OR e.last_day IS NOT NULL AND e.last_day < %(today)s
+        UNION ALL
+        SELECT l.employee_id FROM org_leave l
+        WHERE l.starts_on <= %(today)s AND (l.ends_on IS NULL OR l.ends_on >= %(today)s)
+    """
+
+
+# What of its columns the rule looks at.
+LOOKED_AT = "a.id, a.employee_id, a.position_id, a.starts_on"
+LIVE = "(a.ends_on IS NULL OR a.ends_on >= %(today)s)"
+
+
+def _worth_asking(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return CTEs ending in `asked` (LOOKED_AT): of everybody's live assignments those that may lack something.
+
+    Who is in force, there and without a required tag today gives unqualified hours this week, which are kept with the
+    position. What is not counted there is asked about by itself: proposals, what is yet to begin, whoever is away.
+    """
+    short, params = short_of_tags(question)
+    # Twice, so that the index of live rows is seen to answer.
+    under_way = f"a.status = 'ACTIVE' AND a.status IN ('PROPOSED', 'ACTIVE') AND {LIVE} AND a.starts_on <= %(today)s"
+    return (
+        f"""
+            short AS MATERIALIZED ({short}),
+            away AS MATERIALIZED ({_not_giving()}),
+            asked AS (
+                SELECT {LOOKED_AT} FROM subject a WHERE a.status = 'PROPOSED' AND {LIVE}
+                UNION ALL
+                SELECT {LOOKED_AT} FROM subject a WHERE a.status = 'ACTIVE' AND {LIVE} AND a.starts_on > %(today)s
+                UNION ALL
+                SELECT {LOOKED_AT} FROM subject a WHERE {under_way} AND a.position_id IN (SELECT position_id FROM short)
+                UNION ALL
+                SELECT own.* FROM (SELECT DISTINCT id FROM away) away CROSS JOIN LATERAL (
+                    SELECT {LOOKED_AT} FROM subject a WHERE a.employee_id = away.id AND {under_way}
+                    OFFSET 0 -- they are few: one after the other, whatever the planner makes of it
+                ) own
+                WHERE own.position_id NOT IN (SELECT position_id FROM short)
+            ),
+        """,
+        params,
+    )
+
+
+def _lacking(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the live assignments whose employee lacks a tag the position requires.
+
+    Of an assignment yet to begin the sweep tells what is missing both today and on its first day: what the gate let
+    pass is not reported before it begins.
+    """
+    if question.ids is None and question.due is not None:
+        asked, params = _worth_asking(question)
+    else:
+        params = {}
+        asked = f"""
+            asked AS (SELECT {LOOKED_AT} FROM subject a WHERE a.status IN ('PROPOSED', 'ACTIVE') AND {LIVE}),
+        """
+    return (
+        f"""
+            WITH {asked}
+            lacking AS (
+                SELECT a.id, a.starts_on, wanted.tag_id
+                FROM asked a
+                    JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.level = 'REQUIRED'
+                WHERE NOT EXISTS (
+                    SELECT FROM tags_employeetag held
+                    WHERE {same_holding("held", "a.employee_id", "wanted.tag_id", question)}
+                    AND (held.valid_until IS NULL OR held.valid_until >= %(today)s) AND (
+                        GREATEST(a.starts_on, %(today)s::date)
+                            BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
+                        OR NOT %(at_gate)s
+                            AND %(today)s BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
+                    )
+                )
+            )
+            SELECT lacking.id AS subject_id, count(*)::numeric AS observed, 0::numeric AS "limit",
+                jsonb_build_object(
+                    'day', CASE WHEN lacking.starts_on > %(today)s THEN lacking.starts_on END,
+                    'records', jsonb_agg(
+                        jsonb_build_object('kind', 'tag', 'id', tag.id, 'code', tag.code, 'name', tag.name)
+                        ORDER BY tag.code
+                    )
+                ) AS facts
+            FROM lacking JOIN tags_tagcatalog tag ON tag.id = lacking.tag_id
+            GROUP BY lacking.id, lacking.starts_on
+        """,
+        params,
+    )
+
+
+MISSING_REQUIRED_TAG = register_rule(
+    Rule(
+        code="MISSING_REQUIRED_TAG",
+        kind="assignment",
+        name=_("Required tag missing"),
+        description=_(
+            "The employee of a live assignment holds every tag its position requires: when it is proposed, changed or "
+            "accepted, on its first day from then on; afterwards, today."
+        ),
+        fixable=40,
+        violations=_lacking,
+        sentence=_missing,
+        remedy=_hold,
     )
 )

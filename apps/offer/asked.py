@@ -19,11 +19,16 @@ def ledger_asked(question: Question, *, where: str = "") -> tuple[str, dict[str,
 
     The arrays hold hour-days a week. It covers at least the employees asked about; select from it in parentheses and
     join it to `subject`. %(span_first)s is the Monday of element 1. `where` leaves out kept accounts by a condition on
-    their row.
+    their row. Where kept accounts are read (`question.due`), it has `engaged` (see `ledger_sql`)
+    and `lowest`, the lowest balance, too.
     """
     span = Span.current(question.on)
     if question.due is None:
         return fenced(ledger_sql(span, employees=question.ids_of(SubjectKind.EMPLOYEE), accepted=question.as_accepted))
     return stored_or_anew(
-        TABLE, span, lambda ids: ledger_sql(span, employees=ids), question.due.get(Kind.EMPLOYEE.value, ()), where
+        TABLE,
+        span,
+        lambda ids: ledger_sql(span, employees=ids, engaged=True),
+        question.due.get(Kind.EMPLOYEE.value, ()),
+        where,
     )

@@ -58,23 +58,38 @@ def _entries(span: Span, employees: Sequence[int] | None, accepted: Sequence[int
     )
 
 
+def lowest_balance(weeks: int) -> str:
+    """Return SQL for the lowest balance of so many weeks, in hour-days, of pool and assigned."""
+    return f"LEAST({', '.join(f'pool[{week}] - assigned[{week}]' for week in range(1, weeks + 1))})"
+
+
 def ledger_sql(
-    span: Span, *, employees: Sequence[int] | None = None, accepted: Sequence[int] = ()
+    span: Span, *, employees: Sequence[int] | None = None, accepted: Sequence[int] = (), engaged: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """Return a query (employee_id, pool, assigned, proposed) and its parameters, one row an employee.
 
     The three are bigint[] with one element of hour-days a week of the span. `employees=None` means everybody;
-    the assignments in `accepted` count as if they were accepted already. Wrap it in parentheses to select from it.
+    the assignments in `accepted` count as if they were accepted already. `engaged` adds a column of that name: the
+    hour-days of all active assignments together, whenever they run and whether the employee is there. No day of
+    anybody's has more. Wrap it in parentheses to select from it.
     """
     entries, params = _entries(span, employees, accepted)
     only = "WHERE e.id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
     sums = ", ".join(f"{week_sums('hours', span, where=f"kind = '{kind}'")} AS {kind.lower()}" for kind in KINDS)
     columns = ", ".join(f"COALESCE(s.{kind.lower()}, {zeros(span)}) AS {kind.lower()}" for kind in KINDS)
+    active = ""
+    if engaged:
+        some = "AND a.employee_id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
+        columns += ", COALESCE(active.hours, 0) * 7 AS engaged"
+        active = f"""LEFT JOIN (
+        SELECT a.employee_id, sum((a.effective_hours * 100)::int) AS hours FROM assignments_assignment a
+        WHERE a.status = 'ACTIVE' AND a.status IN ('PROPOSED', 'ACTIVE') {some} GROUP BY a.employee_id
+    ) active ON active.employee_id = e.id"""
     return (
         f"""WITH {entries},
     summed AS (SELECT employee_id, {sums} FROM entries GROUP BY employee_id)
     SELECT e.id AS employee_id, {columns}
-    FROM org_employee e LEFT JOIN summed s ON s.employee_id = e.id {only}""",
+    FROM org_employee e LEFT JOIN summed s ON s.employee_id = e.id {active} {only}""",
         params,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from apps.changes import storing
@@ -15,9 +16,12 @@ from apps.changes.models import Kind
 from apps.changes.span import Span
 
 from .giving import turning_sql
-from .ledger import ledger_sql
+from .ledger import ledger_sql, lowest_balance
 
-TABLE = storing.Table("offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"))
+TABLE = storing.Table(
+    "offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"), numbers=("engaged",),
+    generated={"lowest": lowest_balance(settings.COVERIS_HORIZON_WEEKS)},
+)  # fmt: skip
 HOLDERS = "SELECT DISTINCT employee_id FROM tags_employeetag WHERE tag_id = ANY (%(tags)s::bigint[])"
 
 
@@ -46,7 +50,7 @@ class Ledger(Figures):
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         employees = sorted(ids)
         storing.lock(TABLE, employees, span)
-        return storing.write(TABLE, *ledger_sql(span, employees=employees), span)
+        return storing.write(TABLE, *ledger_sql(span, employees=employees, engaged=True), span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
@@ -67,7 +71,7 @@ class Ledger(Figures):
             return cursor.rowcount
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
-        return storing.differences(TABLE, *ledger_sql(span), span)
+        return storing.differences(TABLE, *ledger_sql(span, engaged=True), span)
 
     def turned_by(self, after: date, until: date) -> tuple[str, dict[str, Any]]:
         return turning_sql(after, until)

@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, hours
+from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
 
 from .asked import ledger_asked
+from .ledger import lowest_balance
 
 
 def _in_hour_days(sign: str = "") -> str:
@@ -29,34 +31,39 @@ def _below_the_balance(question: Question) -> tuple[str, dict[str, Any]]:
     ledger, params = ledger_asked(
         question, where=f"lowest < (-COALESCE(%(threshold_least)s::numeric, 0) * {HOUR_DAYS})::bigint"
     )
+    # The lowest balance alone: which week it is in is asked only where somebody reads it.
+    lowest = "l.lowest" if question.due is not None else lowest_balance(Span.current(question.on).weeks)
     return (
         f"""
-            SELECT s.id AS subject_id, worst.balance::numeric / {HOUR_DAYS} AS observed,
+            SELECT s.id AS subject_id, lowest.balance::numeric / {HOUR_DAYS} AS observed,
                 -COALESCE(s.threshold, 0) AS "limit",
-                jsonb_build_object(
-                    'week', worst.monday, 'pool', round(worst.pool::numeric / {HOUR_DAYS}, 2)::text,
-                    'assigned', round(worst.assigned::numeric / {HOUR_DAYS}, 2)::text,
-                    'records', (
-                        SELECT COALESCE(jsonb_agg(jsonb_build_object(
-                            'kind', 'assignment', 'id', a.id,
-                            'code', e.employee_number || '/' || p.code || '/' || a.starts_on,
-                            'hours', a.effective_hours::text
-                        ) ORDER BY a.starts_on, a.id), '[]')
-                        FROM assignments_assignment a JOIN org_position p ON p.id = a.position_id
-                            JOIN org_employee e ON e.id = a.employee_id
-                        WHERE a.employee_id = s.id AND NOT a.voided
-                            AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))
-                            AND a.starts_on < worst.monday + 7 AND (a.ends_on IS NULL OR a.ends_on >= worst.monday)
+                (
+                    SELECT jsonb_build_object(
+                        'week', worst.monday, 'pool', round(worst.pool::numeric / {HOUR_DAYS}, 2)::text,
+                        'assigned', round(worst.assigned::numeric / {HOUR_DAYS}, 2)::text,
+                        'records', (
+                            SELECT COALESCE(jsonb_agg(jsonb_build_object(
+                                'kind', 'assignment', 'id', a.id,
+                                'code', e.employee_number || '/' || p.code || '/' || a.starts_on,
+                                'hours', a.effective_hours::text
+                            ) ORDER BY a.starts_on, a.id), '[]')
+                            FROM assignments_assignment a JOIN org_position p ON p.id = a.position_id
+                                JOIN org_employee e ON e.id = a.employee_id
+                            WHERE a.employee_id = s.id AND NOT a.voided
+                                AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))
+                                AND a.starts_on < worst.monday + 7 AND (a.ends_on IS NULL OR a.ends_on >= worst.monday)
+                        )
                     )
+                    FROM (
+                        SELECT l.pool[week] AS pool, l.assigned[week] AS assigned,
+                            %(span_first)s::date + 7 * (week - 1) AS monday
+                        FROM generate_subscripts(l.pool, 1) AS week
+                        ORDER BY l.pool[week] - l.assigned[week], week LIMIT 1
+                    ) worst
                 ) AS facts
             FROM subject s JOIN ({ledger}) l ON l.employee_id = s.id
-            CROSS JOIN LATERAL (
-                SELECT l.pool[week] - l.assigned[week] AS balance, l.pool[week] AS pool, l.assigned[week] AS assigned,
-                    %(span_first)s::date + 7 * (week - 1) AS monday
-                FROM generate_subscripts(l.pool, 1) AS week
-                ORDER BY balance, week LIMIT 1
-            ) worst
-            WHERE worst.balance < {_in_hour_days("-")}
+            CROSS JOIN LATERAL (SELECT {lowest} AS balance) lowest
+            WHERE lowest.balance < {_in_hour_days("-")}
         """,
         params,
     )

@@ -2,13 +2,17 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day
+
+from .holding import same_holding
 
 LIVE = "a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)"
 # Days: longer than any tag is held.
@@ -33,72 +37,6 @@ def _tags_until(verdict: Verdict) -> str:
     )
 
 
-# Held when the assignment needs it
-
-
-def _missing(verdict: Verdict) -> str:
-    facts = verdict.facts
-    words = {
-        "what": verdict.who,
-        "tags": _tags(verdict),
-        "day": day(facts["day"]) if facts["day"] else "",
-    }
-    if facts["day"]:
-        return _now("%(what)s: on %(day)s the employee does not hold what the position requires: %(tags)s.") % words
-    return _now("%(what)s: the employee does not hold what the position requires: %(tags)s.") % words
-
-
-def _hold(verdict: Verdict) -> str:
-    return ngettext(
-        "Enter the missing tag, or the day it was renewed until, if the employee holds it.",
-        "Enter the missing tags, or the days they were renewed until, if the employee holds them.",
-        len(verdict.facts["records"]),
-    )
-
-
-MISSING_REQUIRED_TAG = register_rule(
-    Rule(
-        code="MISSING_REQUIRED_TAG",
-        kind="assignment",
-        name=_("Required tag missing"),
-        description=_(
-            "The employee of a live assignment holds every tag its position requires: when it is proposed, changed or "
-            "accepted, on its first day from then on; afterwards, today."
-        ),
-        fixable=40,
-        # Of an assignment yet to begin the sweep tells what is missing both today and on its first day: what the gate
-        # let pass is not reported before it begins.
-        violations="""
-            SELECT a.id AS subject_id, count(*)::numeric AS observed, 0::numeric AS "limit",
-                jsonb_build_object(
-                    'day', CASE WHEN a.starts_on > %(today)s THEN a.starts_on END,
-                    'records', jsonb_agg(
-                        jsonb_build_object('kind', 'tag', 'id', tag.id, 'code', tag.code, 'name', tag.name)
-                        ORDER BY tag.code
-                    )
-                ) AS facts
-            FROM subject a
-                JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.level = 'REQUIRED'
-                JOIN tags_tagcatalog tag ON tag.id = wanted.tag_id
-            WHERE a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
-                AND NOT EXISTS (
-                    SELECT FROM tags_employeetag held
-                    WHERE held.employee_id = a.employee_id AND held.tag_id = wanted.tag_id
-                    AND (held.valid_until IS NULL OR held.valid_until >= %(today)s) AND (
-                        GREATEST(a.starts_on, %(today)s::date)
-                            BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
-                        OR NOT %(at_gate)s
-                            AND %(today)s BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
-                    )
-                )
-            GROUP BY a.id, a.starts_on
-        """,
-        sentence=_missing,
-        remedy=_hold,
-    )
-)
-
-
 # Running out while the assignment goes on
 
 
@@ -119,20 +57,10 @@ def _renew(verdict: Verdict) -> str:
     ) % {"day": day(verdict.facts["ends_on"])}
 
 
-REQUIRED_TAG_EXPIRING = register_rule(
-    Rule(
-        code="REQUIRED_TAG_EXPIRING",
-        kind="assignment",
-        name=_("Required tag expiring"),
-        description=_(
-            "No tag that the position of a live assignment requires ends within so many days as the threshold while "
-            "the assignment goes on, unless it is held on the day after as well."
-        ),
-        worse="lower",
-        strictest=A_LIFETIME,
-        fixable=45,
-        # Of an assignment yet to begin a tag counts that will lack on its first day: what is renewed by then is not.
-        violations=f"""
+def _ending_before(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return the live assignments that go on after a required tag of their employee has ended, soon."""
+    return (
+        f"""
             SELECT a.id AS subject_id, (min(held.valid_until) - %(today)s::date)::numeric AS observed,
                 COALESCE(max(a.threshold), 0) AS "limit",
                 jsonb_build_object(
@@ -153,11 +81,29 @@ REQUIRED_TAG_EXPIRING = register_rule(
                 AND held.valid_until - %(today)s::date <= COALESCE(a.threshold, 0)
                 AND NOT EXISTS (
                     SELECT FROM tags_employeetag again
-                    WHERE again.employee_id = held.employee_id AND again.tag_id = held.tag_id
+                    WHERE {same_holding("again", "held.employee_id", "held.tag_id", question)}
                         AND {held_on("again", "GREATEST(held.valid_until + 1, a.starts_on)")}
                 )
             GROUP BY a.id, a.ends_on
         """,
+        {},
+    )
+
+
+REQUIRED_TAG_EXPIRING = register_rule(
+    Rule(
+        code="REQUIRED_TAG_EXPIRING",
+        kind="assignment",
+        name=_("Required tag expiring"),
+        description=_(
+            "No tag that the position of a live assignment requires ends within so many days as the threshold while "
+            "the assignment goes on, unless it is held on the day after as well."
+        ),
+        worse="lower",
+        strictest=A_LIFETIME,
+        fixable=45,
+        # Of an assignment yet to begin a tag counts that will lack on its first day: what is renewed by then is not.
+        violations=_ending_before,
         sentence=_running_out,
         remedy=_renew,
     )

@@ -190,13 +190,13 @@ def compute_figures() -> None:
     span = Span.current(TODAY)
     Calendar.objects.update_or_create(pk=1, defaults={"first_week": span.first_week, "day": TODAY})
     sources: list[tuple[Any, tuple[str, dict[str, Any]]]] = [
-        (LEDGER, ledger_sql(span)),
+        (LEDGER, ledger_sql(span, engaged=True)),
         (POSITIONS, coverage_sql(span)),
         (UNITS, unit_sql(span, source=POSITIONS.name)),
     ]
     assert len(sources) == len(list(kept()))
     for table, (sql, params) in sources:
-        columns = ", ".join(table.columns)
+        columns = ", ".join(table.figures)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL work_mem = '512MB'")
             cursor.execute(

@@ -103,7 +103,7 @@ class Assignment(Lifecycle, Recorded):
             # What the cap and duplicates are judged by, in the order they are added up in.
             models.Index(
                 fields=["employee", "position"],
-                include=["status", "effective_hours", "is_reinforcement", "starts_on", "ends_on"],
+                include=["id", "status", "effective_hours", "is_reinforcement", "starts_on", "ends_on"],
                 condition=models.Q(status__in=LIVE), name="assignments_live_by_employee",
             ),
             models.Index(fields=["ends_on"], condition=models.Q(status=S.ACTIVE), name="assignments_active_end"),

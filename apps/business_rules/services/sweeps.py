@@ -87,7 +87,7 @@ DIFFERENCE = """
 """
 # Whose violation is new, gone or no longer as it was written: all that a sweep of everybody has to look at again.
 MOVED = """
-    WITH {with_list}, found AS ({found}),
+    WITH {with_list}, found AS MATERIALIZED ({found}), -- so that whether a waiver covers it is asked of those alone
     known AS (
         SELECT v.id, v.subject_id, v.state, v.severity, v.observed, v."limit"
         FROM business_rules_ruleviolation v {known_joins}

@@ -32,6 +32,12 @@ class PositionCoverage(models.Model):
         verbose_name = _("coverage of a position")
         verbose_name_plural = _("coverage of positions")
         default_permissions = ("view", "export")
+        indexes = [
+            # Where somebody in force lacks a required tag these days.
+            models.Index(
+                fields=["position"], condition=models.Q(unqualified__0__gt=0), name="demand_positioncoverage_short"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.position_id} {self.first_week}"

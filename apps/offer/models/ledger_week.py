@@ -31,6 +31,8 @@ class LedgerWeek(models.Model):
         output_field=models.BigIntegerField(_("lowest balance"), null=True),
         db_persist=True,
     )
+    # All active assignments together, whenever they run: who stays below a cap with all of them needs no second look.
+    engaged = models.BigIntegerField(_("hours of all active assignments"), db_default=0)
     computed_at = models.DateTimeField(_("computed"))
 
     objects = OfVisibleEmployees.as_manager()
@@ -39,7 +41,11 @@ class LedgerWeek(models.Model):
         verbose_name = _("hours of an employee")
         verbose_name_plural = _("hours of employees")
         default_permissions = ("view", "export")
-        indexes = [models.Index(fields=["lowest"])]
+        # Whoever looks among all of them finds the employee without opening the account.
+        indexes = [
+            models.Index(fields=["lowest", "employee"], name="offer_ledgerweek_lowest"),
+            models.Index(fields=["engaged", "employee"], name="offer_ledgerweek_engaged"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.employee_id} {self.first_week}"

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
-from apps.fsm.employee_fsm import EmployeeStatus
+from apps.fsm.employee_fsm import GIVING, EmployeeStatus
 from apps.fsm.mixins import EmployeeLifecycle
 
 from ..querysets import EmployeeQuerySet
@@ -58,6 +58,14 @@ class Employee(EmployeeLifecycle, Recorded):
             models.Index(fields=["family_name", "given_name", "id"]),
             models.Index(fields=["status"]),
             models.Index(fields=["hired_on"]),
+            # The few who give no hours, or will not for ever.
+            models.Index(
+                fields=["id"],
+                include=["status", "last_day"],
+                name="org_employee_leaving",
+                condition=models.Q(status__in=[status for status in EmployeeStatus if status not in GIVING])
+                | models.Q(last_day__isnull=False),
+            ),
             GinIndex(OpClass(Upper("family_name"), name="gin_trgm_ops"), name="org_employee_family_trgm"),
             GinIndex(OpClass(Upper("given_name"), name="gin_trgm_ops"), name="org_employee_given_trgm"),
             GinIndex(OpClass(Upper("employee_number"), name="gin_trgm_ops"), name="org_employee_number_trgm"),

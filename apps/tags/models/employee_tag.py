@@ -53,7 +53,7 @@ class EmployeeTag(Recorded):
             models.Index(
                 fields=["employee", "tag"], include=["valid_from", "valid_until"], name="tags_employeetag_hot"
             ),
-            models.Index(fields=["valid_until"]),
+            models.Index(fields=["valid_until"], include=["employee", "tag"], name="tags_employeetag_ending"),
         ]
         triggers = [
             *history_triggers(),

@@ -1,0 +1,17 @@
+"""Who holds what: said once for the rules."""
+
+from __future__ import annotations
+
+from apps.business_rules.questions import Question
+
+
+def same_holding(row: str, employee: str, tag: str, question: Question) -> str:
+    """Return the SQL condition that a row of tags_employeetag is about this employee and this tag.
+
+    Asked of everybody it is a range of pairs, which the ordinary index alone can answer: the planner takes the one
+    that keeps runs of days apart for as quick, and it is five times slower.
+    """
+    if question.ids is not None:
+        return f"{row}.employee_id = {employee} AND {row}.tag_id = {tag}"
+    pair, wanted = f"({row}.employee_id, {row}.tag_id)", f"({employee}, {tag})"
+    return f"{pair} >= {wanted} AND {pair} <= {wanted}"
