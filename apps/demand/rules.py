@@ -545,8 +545,10 @@ def _lacking(question: Question) -> tuple[str, dict[str, Any]]:
     """
     if question.ids is None and question.due is not None:
         asked, params = _worth_asking(question)
+        # As the index that is asked has them.
+        in_order = "ORDER BY a.employee_id, wanted.tag_id"
     else:
-        params = {}
+        params, in_order = {}, ""
         asked = f"""
             asked AS (SELECT {LOOKED_AT} FROM subject a WHERE a.status IN ('PROPOSED', 'ACTIVE') AND {LIVE}),
         """
@@ -554,12 +556,16 @@ def _lacking(question: Question) -> tuple[str, dict[str, Any]]:
         f"""
             WITH {asked}
             lacking AS (
-                SELECT a.id, a.starts_on, wanted.tag_id
-                FROM asked a
-                    JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.level = 'REQUIRED'
+                SELECT a.id, a.starts_on, a.tag_id
+                FROM (
+                    SELECT a.id, a.employee_id, a.starts_on, wanted.tag_id
+                    FROM asked a JOIN tags_positiontag wanted
+                        ON wanted.position_id = a.position_id AND wanted.level = 'REQUIRED'
+                    {in_order}
+                ) a
                 WHERE NOT EXISTS (
                     SELECT FROM tags_employeetag held
-                    WHERE {same_holding("held", "a.employee_id", "wanted.tag_id", question)}
+                    WHERE {same_holding("held", "a.employee_id", "a.tag_id", question)}
                     AND (held.valid_until IS NULL OR held.valid_until >= %(today)s) AND (
                         GREATEST(a.starts_on, %(today)s::date)
                             BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
