@@ -154,9 +154,6 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
         heavy = f"""
             SELECT a.employee_id, sum(a.effective_hours) AS hours FROM assignments_assignment a
             WHERE {adds_up("a", question)} {only} GROUP BY a.employee_id
-            HAVING sum(a.effective_hours) > (
-                SELECT LEAST(%(threshold_least)s::numeric, min(c.max_weekly_hours)) FROM org_orgunit c
-            )
         """
     return (
         f"""

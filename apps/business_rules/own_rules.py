@@ -91,16 +91,18 @@ def _violations(row: Written, question: Question) -> tuple[str, dict[str, Any]]:
     observed = compiler.value(measure) if measure else "NULL"
     used = dict.fromkeys([*refs(condition), *([measure] if measure else []), *placeholders(row.message, kind.name)])
     values = ", ".join(f"{reading.bind(written(ref))}::text, {_fact(compiler, ref)}" for ref in used)
-    # Where a column names the subject, nothing more is joined for it.
+    # A column names the subject, or a query of its own for those alone of whom the facts are read.
     named = next((word for word in own_words(kind.name) if word.is_code), None)
-    code = named.sql(reading.subject) if named else "who.code"
+    code = (
+        named.sql(reading.subject) if named else f"(SELECT who.code FROM ({kind.rows}) who WHERE who.id = subject.id)"
+    )
     return (
         f"""
             SELECT subject.id AS subject_id, ({observed})::numeric AS observed, subject.threshold AS "limit",
                 jsonb_build_object('values', jsonb_build_object({values}), 'records', jsonb_build_array(
                     jsonb_build_object('kind', {reading.bind(kind.name)}::text, 'id', subject.id, 'code', {code})
                 )) AS facts
-            FROM subject {reading.joined} {"" if named else f"JOIN ({kind.rows}) who ON who.id = subject.id"}
+            FROM subject {reading.joined}
             WHERE {where}
         """,
         reading.params,
