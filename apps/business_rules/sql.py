@@ -156,12 +156,15 @@ BARE = """
     FROM broken f {place} {setting}
 """
 PLACE = "JOIN (SELECT s.id, {unit} AS unit_id FROM {table} s {unit_join}) r ON r.id = f.subject_id"
+# Of most rules nothing is waived: that is asked once a statement, and not of each violation.
 WAIVED = """
-    (EXISTS (
+    CASE WHEN (SELECT EXISTS (
+        SELECT FROM business_rules_waiver w WHERE w.rule_id = %(rule{n})s AND w.expires_on >= %(today)s
+    )) THEN EXISTS (
         SELECT FROM business_rules_waiver w
         WHERE w.rule_id = %(rule{n})s AND w.subject_kind = %(kind{n})s AND w.subject_id = f.subject_id
             AND w.expires_on >= %(today)s AND {covers}
-    ) {unit_waivers})
+    ) {unit_waivers} ELSE false END
 """
 UNIT_WAIVERS = """
         OR EXISTS (

@@ -67,35 +67,39 @@ def _of_weeks(weeks: range, text: str) -> str:
 def _added_up_the_tree(own: str, weeks: range) -> str:
     """Return CTEs ending in `whole` (id, required1 …, filled1 …): what units have, with everything below each.
 
-    Level by level from the bottom: a unit's sums are read once, by the one above it, where its own figures would be
-    read once by every unit above.
+    Level by level from the bottom: a unit's sums are read once, for the one above it, where its own figures would be
+    read once for every unit above.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT COALESCE(max(cardinality(path)), 1) FROM org_orgunit")
         depth = cursor.fetchone()[0]
+    sums = _of_weeks(weeks, "sum({figure}{week})::bigint AS {figure}{week}")
     names = _of_weeks(weeks, "{figure}{week}")
-    levels = [f"level{depth} AS (SELECT id, parent_id, {names} FROM flat WHERE depth = {depth})"]
+    whole = _of_weeks(weeks, "flat.{figure}{week} + COALESCE(below.{figure}{week}, 0) AS {figure}{week}")
+    sums_of_whole = _of_weeks(
+        weeks, "sum(flat.{figure}{week} + COALESCE(below.{figure}{week}, 0))::bigint AS {figure}{week}"
+    )
+    # below<n>: what hangs right below each unit of depth n, with everything below that.
+    below = [f"below{depth - 1} AS (SELECT parent_id, {sums} FROM flat WHERE depth = {depth} GROUP BY parent_id)"]
     for level in range(depth - 1, 0, -1):
-        levels.append(
-            f"""level{level} AS (
-                SELECT id, flat.parent_id,
-                    {_of_weeks(weeks, "flat.{figure}{week} + COALESCE(below.{figure}{week}, 0) AS {figure}{week}")}
-                FROM flat LEFT JOIN (
-                    SELECT parent_id, {_of_weeks(weeks, "sum({figure}{week})::bigint AS {figure}{week}")}
-                    FROM level{level + 1} GROUP BY parent_id
-                ) below ON below.parent_id = flat.id
-                WHERE depth = {level}
+        below.append(
+            f"""below{level - 1} AS (
+                SELECT flat.parent_id, {sums_of_whole}
+                FROM flat LEFT JOIN below{level} below ON below.parent_id = flat.id
+                WHERE flat.depth = {level} GROUP BY flat.parent_id
             )"""
         )
-    every = " UNION ALL ".join(f"SELECT id, {names} FROM level{level}" for level in range(1, depth + 1))
+    every = " UNION ALL ".join(f"SELECT parent_id, {names} FROM below{level}" for level in range(1, depth)) or (
+        f"SELECT parent_id, {names} FROM below0 WHERE false"
+    )
     return f"""
         flat AS MATERIALIZED (
             SELECT u.id, u.parent_id, cardinality(u.path) AS depth,
                 {_of_weeks(weeks, "COALESCE(figures.{figure}[{week}], 0) AS {figure}{week}")}
             FROM org_orgunit u LEFT JOIN ({own}) figures ON figures.org_unit_id = u.id
         ),
-        {", ".join(levels)},
-        whole AS ({every})
+        {", ".join(below)},
+        whole AS (SELECT flat.id, {whole} FROM flat LEFT JOIN ({every}) below ON below.parent_id = flat.id)
     """
 
 

@@ -47,6 +47,13 @@ POSTGRES_SETTINGS = {
 HASTY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
+def roomy_settings() -> dict[str, str]:
+    """Return what a server that has the machine to itself is given: a quarter of the memory, 4 GB at most."""
+    megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    buffers = max(256, min(megabytes // 4, 4096))
+    return {"shared_buffers": f"{buffers}MB", "effective_cache_size": f"{buffers * 2}MB"}
+
+
 def _runs(binary: Path, home: Home) -> bool:
     try:
         tried = subprocess.run([binary, "--version"], cwd="/", capture_output=True, **run_as(home.account))
@@ -161,8 +168,9 @@ class Postgres(Server):
     stop_signal = signal.SIGINT  # the fast shutdown: sessions are ended, nothing committed is lost
     stop_seconds = 30.0
 
-    def __init__(self, home: Home, *, folder: str = "", hasty: bool = False) -> None:
+    def __init__(self, home: Home, *, folder: str = "", hasty: bool = False, roomy: bool = False) -> None:
         super().__init__(home, folder=folder, hasty=hasty)
+        self.roomy = roomy
         self.binaries = self._find_binaries()
 
     def _find_binaries(self) -> Path:
@@ -192,7 +200,11 @@ class Postgres(Server):
         return out.stdout.split()[2]
 
     def argv(self) -> list[str]:
-        settings = POSTGRES_SETTINGS | (HASTY_SETTINGS if self.hasty else {}) | {"port": str(self.port)}
+        settings = POSTGRES_SETTINGS | {"port": str(self.port)}
+        if self.hasty:
+            settings |= HASTY_SETTINGS
+        if self.roomy:
+            settings |= roomy_settings()
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(self.binaries / "postgres"), "-D", str(self.data), *options]
 

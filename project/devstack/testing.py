@@ -43,7 +43,9 @@ def private_servers(home: Home, kind: str, *, hasty: bool) -> Iterator[dict[str,
     mark = home.logs / slot / "boot"
     if hasty and folder.exists() and (not mark.exists() or mark.read_text() != _boot()):
         shutil.rmtree(folder)  # the machine went down with unwritten data in it
-    postgres, valkey = Postgres(home, folder=slot, hasty=hasty), Valkey(home, folder=slot, hasty=hasty)
+    # What is measured at a million rows is measured with as much memory as an installation of that size has.
+    postgres = Postgres(home, folder=slot, hasty=hasty, roomy=kind == "bench")
+    valkey = Valkey(home, folder=slot, hasty=hasty)
     mark.write_text(_boot())
     try:
         try:
