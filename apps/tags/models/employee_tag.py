@@ -53,7 +53,8 @@ class EmployeeTag(Recorded):
             models.Index(
                 fields=["employee", "tag"], include=["valid_from", "valid_until"], name="tags_employeetag_hot"
             ),
-            models.Index(fields=["valid_until"], include=["employee", "tag"], name="tags_employeetag_ending"),
+            # Contracts end on the same days; of those of one day the next look-ups are neighbours.
+            models.Index(fields=["valid_until", "employee", "tag"], name="tags_employeetag_ending"),
         ]
         triggers = [
             *history_triggers(),
