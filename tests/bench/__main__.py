@@ -12,10 +12,15 @@ import django
 def main() -> int:
     os.environ["COVERIS_TODAY"] = "2026-12-09"
     django.setup()
-    from . import rules
+    from . import figures, rules
     from .harness import Report
 
-    benches = {"rules": rules.run}
+    benches = {
+        "rules": rules.run,
+        "ledger": figures.ledger,
+        "coverage": figures.coverage,
+        "growth": figures.growth,
+    }
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benches)}; none: all")
     parser.add_argument("--size", default=os.environ.get("BENCH_SIZE", "m").lower(), help="s, m, l, or several: s,m")
