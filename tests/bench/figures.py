@@ -210,12 +210,12 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
                 )  # fmt: skip
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT sum(pg_total_relation_size(d::regclass)) FROM unnest(%s) d",
+                "SELECT sum(pg_total_relation_size(d::regclass)) FROM unnest(%s::text[]) d",
                 [[LEDGER.name, POSITIONS.name, UNITS.name]],
             )
             derived = float(cursor.fetchone()[0])
             cursor.execute(
-                "SELECT sum(pg_relation_size(b::regclass)) FROM unnest(%s) b",
+                "SELECT sum(pg_relation_size(b::regclass)) FROM unnest(%s::text[]) b",
                 [["assignments_assignment", "tags_employeetag", "org_employee", "org_position", "tags_positiontag"]],
             )
             heaps = float(cursor.fetchone()[0])
