@@ -160,13 +160,18 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
     position by position and never netted.
     """
     params: dict[str, Any] = {**span.params}
-    only = ""
+    only, among = "", ""
     if units is not None:
         params["coverage_units"] = list(units)
         only = "WHERE u.id = ANY (%(coverage_units)s::bigint[])"
+        among = """WHERE kept.position_id IN (
+            SELECT mine.id FROM org_position mine WHERE mine.org_unit_id = ANY (%(coverage_units)s::bigint[])
+        )"""
     per_week: dict[str, list[str]] = {name: [] for name in UNIT_FIGURES}
+    read: list[str] = []
     for week in range(1, span.weeks + 1):
-        of = {name: f"c.{name}[{week} + c.ahead]" for name in FIGURES}
+        of = {name: f"c.{name}{week}" for name in FIGURES}
+        read += [f"kept.{name}[{week} + kept.ahead] AS {name}{week}" for name in FIGURES]
         required, assigned = of["required"], of["assigned"]
         known = f"WHERE {required} IS NOT NULL AND"
         sums = {
@@ -188,7 +193,9 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
     FROM org_orgunit u
     LEFT JOIN org_position p ON p.org_unit_id = u.id
     LEFT JOIN (
-        SELECT s.*, (%(span_first)s::date - s.first_week) / 7 AS ahead FROM {source} AS s
+        SELECT kept.position_id, {", ".join(read)}
+        FROM (SELECT s.*, (%(span_first)s::date - s.first_week) / 7 AS ahead FROM {source} AS s) AS kept
+        {among} OFFSET 0 -- each element is read once, and not once a sum
     ) AS c ON c.position_id = p.id
     {only} GROUP BY u.id""",
         params,

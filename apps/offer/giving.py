@@ -74,11 +74,15 @@ def giving_ctes(span: Span, *, employees: str = "") -> str:
 def week_sums(hours: str, span: Span, *, where: str = "", lo: str = "lo", hi: str = "hi") -> str:
     """Return SQL for a bigint[] with hour-days a week: Σ hours × days of [lo, hi) in each week, in one pass.
 
-    `hours` must be an int4 expression in hundredths, so that PostgreSQL sums in bigint and never in numeric.
+    `hours` must be an int4 expression in hundredths, so that PostgreSQL sums in bigint and never in numeric. Most runs
+    of days reach over the whole span: those are added up once, and not once a week.
     """
-    chosen = f" FILTER (WHERE {where})" if where else ""
+    even = f"{lo} <= 0 AND {hi} >= {span.days}"
+    chosen = f"{where} AND " if where else ""
+    steady = f"COALESCE(sum({hours}) FILTER (WHERE {chosen}{even}), 0) * 7"
     sums = [
-        f"COALESCE(sum({hours} * GREATEST(0, LEAST({hi}, {day + 7}) - GREATEST({lo}, {day}))){chosen}, 0)"
+        f"{steady} + COALESCE(sum({hours} * GREATEST(0, LEAST({hi}, {day + 7}) - GREATEST({lo}, {day})))"
+        f" FILTER (WHERE NOT ({even}) {f'AND {where}' if where else ''}), 0)"
         for day in range(0, span.days, 7)
     ]
     return f"ARRAY[{', '.join(sums)}]::bigint[]"
