@@ -71,8 +71,8 @@ def test_every_page_is_clean_and_fits_narrow_and_wide(visit: Any, clinic: Clinic
     for look in (ENGLISH, Look(390, 844, "dark", "es")):
         page = visit("/admin/", user=clinic.admin, look=look)
         for url in addresses(clinic):
-            assert page.goto(url).status == 200, url
-            settle(page)
+            assert page.goto(url, wait_until="load").status == 200, url
+            page.wait_for_function("() => !document.documentElement.hasAttribute('x-cloak')")
             assert page.evaluate("document.documentElement.scrollWidth") <= look.width, url
 
 
