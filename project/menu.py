@@ -50,6 +50,12 @@ MENU: list[tuple[Any, list[Line]]] = [
             Line("assignment_ind", "assignments.assignment"),
             Line("grid_view", "demand.unitcoverage"),
             Line("view_week", "demand.positioncoverage"),
+            Line(
+                "event_upcoming",
+                page="demand_positioncoverage_cliffs",
+                title=_("Coverage running out"),
+                permission="demand.view_positioncoverage",
+            ),
             Line("account_balance_wallet", "offer.ledgerweek"),
         ],
     ),
@@ -95,6 +101,12 @@ def navigation(request: HttpRequest, site: AdminSite) -> list[dict[str, Any]]:
         items = [item for line in lines if (item := _item(line, request, site)) is not None]
         if items:
             groups.append({"title": title, "separator": False, "collapsible": False, "items": items})
+    found: list[dict[str, Any]] = [item for group in groups for item in group["items"]]
+    # A page that hangs below another's address is itself and not the other too.
+    pages = [item["link"] for item in found if request.path.startswith(item["link"])]
+    for item in found:
+        if item["link"] in pages and item["link"] != max(pages, key=len):
+            item["active"] = False
     return groups
 
 

@@ -78,17 +78,25 @@ class Cliff:
 
 @dataclass(frozen=True)
 class Total:
-    """How many cliffs a cause has in the range, and the weekly hours at stake in hundredths."""
+    """How many cliffs a cause has, and the weekly hours at stake in hundredths."""
 
     cliffs: int = 0
     hours: int = 0
 
+    def __add__(self, other: Total) -> Total:
+        return Total(self.cliffs + other.cliffs, self.hours + other.hours)
+
 
 @dataclass(frozen=True)
 class Calendar:
-    """The cliffs of a range of days, by day; `totals` are of all causes, whatever was asked and shown."""
+    """The cliffs of a range of days, by day.
+
+    `weeks` (by their Mondays) and `totals` are of all causes, whatever was asked and shown; `found` counts those asked
+    for.
+    """
 
     cliffs: Sequence[Cliff]
+    weeks: Mapping[date, Mapping[Cause, Total]]
     totals: Mapping[Cause, Total]
     found: int
 
@@ -127,11 +135,15 @@ def cliffs(
     with connection.cursor() as cursor:
         cursor.execute(_sql(span), params)
         rows = cursor.fetchall()
-    # One row at least, for the totals; the others are empty in it if there is no cliff.
-    totals: dict[Cause, Total] = {cause: Total() for cause in Cause}
-    totals |= {Cause(row[1]): Total(row[2], row[3]) for row in rows if row[0]}
+    weeks: dict[date, dict[Cause, Total]] = {}
+    totals = {cause: Total() for cause in Cause}
+    for is_total, cause, number, hours, monday, *_rest in rows:
+        if is_total:
+            weeks.setdefault(monday, {})[Cause(cause)] = Total(number, hours)
+            totals[Cause(cause)] += Total(number, hours)
     return Calendar(
         cliffs=[Cliff(row[4], Cause(row[1]), row[3], *row[5:25]) for row in rows if not row[0]],
+        weeks=weeks,
         totals=totals,
         found=sum(totals[Cause(cause)].cliffs for cause in params["causes"]),
     )
@@ -312,11 +324,11 @@ def _sql(span: Span) -> str:
         WHERE day < earliest + %(together)s GROUP BY place
     )
     SELECT * FROM (
-        SELECT TRUE AS is_total, cause, count(*)::int, sum(hours)::int, NULL::date, NULL::bigint, NULL::bigint,
-               NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::text,
-               NULL::text, NULL::bigint, NULL::text, NULL::date, NULL::date, NULL::int, NULL::int, NULL::int,
-               NULL::int, NULL::date, 0::bigint AS place
-        FROM found GROUP BY cause
+        SELECT TRUE AS is_total, cause, count(*)::int, sum(hours)::int, {OFFSET} + day / 7 * 7,
+               NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::bigint,
+               NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::date, NULL::date, NULL::int,
+               NULL::int, NULL::int, NULL::int, NULL::date, 0::bigint AS place
+        FROM found GROUP BY cause, day / 7
         UNION ALL
         SELECT FALSE, s.cause, 1, s.hours, {OFFSET} + s.day, s.assignment_id, e.id, e.employee_number,
                concat(e.family_name, ', ', e.given_name), p.id, p.code, p.title, u.id, u.code, u.name,
