@@ -12,6 +12,7 @@ from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, progress
 from apps.org.querysets import scope_of
 
@@ -63,7 +64,7 @@ class RuleHealthPage(Screen):  # type: ignore[misc]
                 for item in sorted(rules, key=lambda item: -(item.milliseconds or 0))
                 if item.milliseconds is not None
             ],
-            "media": self.media,
+            "media": PAGE_MEDIA,
         }
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "business_rules/rule_health.html", context)

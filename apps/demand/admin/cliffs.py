@@ -21,6 +21,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from apps.assignments.models import Assignment
+from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, badge, progress
 from apps.common.cells import neutralise
 from apps.common.clock import monday_of, today
@@ -113,8 +114,8 @@ class CliffsPage(Screen):  # type: ignore[misc]
         context = {
             **self.admin_site.each_context(request),
             "title": _("Coverage running out"),
+            "content_title": _("Coverage running out"),
             "subtitle": None,
-            "opts": self.opts,
             "asked": asked,
             "horizons": HORIZONS,
             "causes": list(Cause),
@@ -130,7 +131,7 @@ class CliffsPage(Screen):  # type: ignore[misc]
             "shown": len(rows),
             "is_cut": calendar.is_cut,
             "export_url": export + asked.query() if request.user.has_perm(EXPORT) else "",
-            "media": self.media,
+            "media": PAGE_MEDIA,
         }
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/cliffs.html", context)
