@@ -21,14 +21,10 @@ from apps.fsm.employee_fsm import EmployeeStatus
 from apps.offer.asked import ledger_asked
 from apps.org.models import Employee, OrgUnit, Position
 
+from .live import live
 from .services import propose_assignment
 
 CODE = "e.employee_number || '/' || p.code || '/' || a.starts_on"
-
-
-def live(row: str) -> str:
-    """Return the SQL condition that an assignment is live: proposed or active, and not past its end."""
-    return f"{row}.status IN ('PROPOSED', 'ACTIVE') AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
 
 
 def adds_up(row: str, question: Question) -> str:
@@ -39,10 +35,7 @@ def adds_up(row: str, question: Question) -> str:
     counted = f"{row}.status = 'ACTIVE'"
     if question.as_accepted:
         counted = f"({counted} OR {row}.status = 'PROPOSED' AND {row}.id = ANY (%(as_accepted)s::bigint[]))"
-    return (
-        f"{counted} AND {row}.status IN ('PROPOSED', 'ACTIVE') "
-        f"AND ({row}.ends_on IS NULL OR {row}.ends_on >= %(today)s)"
-    )
+    return f"{counted} AND {live(row)}"
 
 
 def stage_proposal(case: Mapping[str, Any], actor: Any) -> dict[str, list[int]]:
@@ -123,7 +116,7 @@ def _above_the_cap(question: Question) -> tuple[str, dict[str, Any]]:
     cannot be above it on any day; of the few others every day is looked at on which the sum can rise: today, and where
     an assignment begins.
     """
-    if question.ids is None and question.due is not None:
+    if question.reads_kept:
         # Their sum is kept with the account of hours.
         above = f"engaged > (LEAST(%(threshold_least)s::numeric, %(lowest_cap)s::numeric) * {HOUR_DAYS})::bigint"
         ledger, params = ledger_asked(question, where=above)
@@ -279,7 +272,7 @@ EMPLOYEE_NOT_AVAILABLE = register_rule(
 
 # Holds it for the stored rows.
 ONE_LIVE_REGULAR = "assignments_one_live_regular"
-NOTHING = (("subject_id", "bigint"), ("observed", "numeric"), ('"limit"', "numeric"), ("facts", "jsonb"))
+NOBODY = 'SELECT NULL::bigint AS subject_id, NULL::numeric AS observed, NULL::numeric AS "limit", NULL::jsonb AS facts'
 
 
 def _duplicate(verdict: Verdict) -> str:
@@ -304,7 +297,7 @@ def _more_than_one(question: Question) -> tuple[str, dict[str, Any]]:
     Of everybody none is looked for where the database itself lets none in; what is proposed is told by the rule.
     """
     if question.ids is None and _kept_out():
-        return f"SELECT {', '.join(f'NULL::{type} AS {name}' for name, type in NOTHING)} WHERE false", {}
+        return f"{NOBODY} WHERE false", {}
     only = "" if question.ids is None else "AND o.employee_id IN (SELECT s.employee_id FROM subject s)"
     return (
         f"""

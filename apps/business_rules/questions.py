@@ -26,6 +26,11 @@ class Question:
     at_gate: bool = False
     due: Mapping[str, Collection[int]] | None = None
 
+    @property
+    def reads_kept(self) -> bool:
+        """Say whether everybody (of a unit) is asked about and kept figures are read: they tell who is worth a look."""
+        return self.ids is None and self.due is not None
+
     def asks_about(self, kind: str) -> bool:
         return self.ids is None or bool(self.ids.get(kind))
 

@@ -88,6 +88,11 @@ def fenced(query: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     return f"{sql} OFFSET 0", params
 
 
+def are_of(span: Span) -> bool:
+    """Say whether the stored figures are those of these weeks: not so while a week that is over waits to be closed."""
+    return not Calendar.objects.exclude(first_week=span.first_week).exists()
+
+
 def stored_or_anew(
     table: Table,
     span: Span,
@@ -101,17 +106,16 @@ def stored_or_anew(
     for all there are (None), which is what a week that is over and not yet closed asks for. `where` is a condition on
     the stored rows that leaves out some nobody will ask for.
     """
-    if Calendar.objects.exclude(first_week=span.first_week).exists():
+    made = ", ".join((*table.figures, *(f"{text} AS {name}" for name, text in table.generated.items())))
+    if not are_of(span):
         formula, params = anew(None)
-        made = "".join(f", {text} AS {name}" for name, text in table.generated.items())
-        return f"SELECT computed.*{made} FROM ({formula}) AS computed", params
+        return f"SELECT {table.key}, {made} FROM ({formula}) AS computed", params
     behind = sorted(due)
     columns = ", ".join((*table.figures, *table.generated))
     sql = f"SELECT {table.key}, {columns} FROM {table.name}"
     if not behind:
         return sql + (f" WHERE {where}" if where else ""), dict(span.params)
     formula, params = anew(behind)
-    made = ", ".join((*table.figures, *(f"{text} AS {name}" for name, text in table.generated.items())))
     name = f"behind_{table.key}"
     return (
         f"{sql} WHERE {f'{where} AND ' if where else ''}{table.key} <> ALL (%({name})s::bigint[])"

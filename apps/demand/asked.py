@@ -7,9 +7,9 @@ from typing import Any
 
 from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
-from apps.changes.models import Calendar, Kind
+from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.changes.storing import fenced, stored_or_anew
+from apps.changes.storing import are_of, fenced, stored_or_anew
 
 from .coverage import FIGURES, coverage_sql
 from .tables import POSITIONS, UNITS
@@ -51,8 +51,8 @@ def short_of_tags(question: Question) -> tuple[str, dict[str, Any]]:
     At least those: from the unqualified hours kept for the current week, and all positions a waiting mark reaches.
     """
     span = Span.current(question.on)
-    if Calendar.objects.exclude(first_week=span.first_week).exists():
-        return "SELECT id FROM org_position", {}
+    if not are_of(span):
+        return "SELECT id AS position_id FROM org_position", {}
     due = sorted((question.due or {}).get(Kind.POSITION.value, ()))
     return (
         f"""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from apps.assignments.live import live
 from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rival, Rule, register_rule
@@ -21,7 +22,7 @@ from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
 from apps.fsm.employee_fsm import GIVING, EmployeeStatus
 from apps.offer.giving import giving_ctes
-from apps.tags.holding import same_holding
+from apps.tags.holding import held_on, named, same_holding
 
 from .asked import coverage_asked, short_of_tags, unit_coverage_asked
 
@@ -46,10 +47,6 @@ def _in_hours(hour_days: str) -> str:
 def _at_least_hours(hour_days: str) -> str:
     """Return SQL for a text of hours with two decimals that are not too few, of hour-days."""
     return f"round(ceil({hour_days}::numeric / {HOUR_DAYS // 100}) / 100, 2)::text"
-
-
-def _tags(verdict: Verdict) -> str:
-    return ", ".join(f"{record['name']} ({record['code']})" for record in verdict.facts["records"])
 
 
 def _week(verdict: Verdict) -> str:
@@ -89,9 +86,7 @@ def _added_up_the_tree(own: str, weeks: range) -> str:
                 WHERE flat.depth = {level} GROUP BY flat.parent_id
             )"""
         )
-    every = " UNION ALL ".join(f"SELECT parent_id, {names} FROM below{level}" for level in range(1, depth)) or (
-        f"SELECT parent_id, {names} FROM below0 WHERE false"
-    )
+    every = " UNION ALL ".join(f"SELECT parent_id, {names} FROM below{level}" for level in range(depth))
     return f"""
         flat AS MATERIALIZED (
             SELECT u.id, u.parent_id, cardinality(u.path) AS depth,
@@ -477,7 +472,7 @@ def _missing(verdict: Verdict) -> str:
     facts = verdict.facts
     words = {
         "what": verdict.who,
-        "tags": _tags(verdict),
+        "tags": named(verdict),
         "day": day(facts["day"]) if facts["day"] else "",
     }
     if facts["day"]:
@@ -507,7 +502,6 @@ def _not_giving() -> str:
 
 # What of its columns the rule looks at.
 LOOKED_AT = "a.id, a.employee_id, a.position_id, a.starts_on"
-LIVE = "(a.ends_on IS NULL OR a.ends_on >= %(today)s)"
 
 
 def _worth_asking(question: Question) -> tuple[str, dict[str, Any]]:
@@ -517,16 +511,17 @@ def _worth_asking(question: Question) -> tuple[str, dict[str, Any]]:
     position. What is not counted there is asked about by itself: proposals, what is yet to begin, whoever is away.
     """
     short, params = short_of_tags(question)
-    # Twice, so that the index of live rows is seen to answer.
-    under_way = f"a.status = 'ACTIVE' AND a.status IN ('PROPOSED', 'ACTIVE') AND {LIVE} AND a.starts_on <= %(today)s"
+    # That an active one is among the live is said as well, so that their index is seen to answer.
+    active = f"{live('a')} AND a.status = 'ACTIVE'"
+    under_way = f"{active} AND a.starts_on <= %(today)s"
     return (
         f"""
             short AS MATERIALIZED ({short}),
             away AS MATERIALIZED ({_not_giving()}),
             asked AS (
-                SELECT {LOOKED_AT} FROM subject a WHERE a.status = 'PROPOSED' AND {LIVE}
+                SELECT {LOOKED_AT} FROM subject a WHERE {live("a")} AND a.status = 'PROPOSED'
                 UNION ALL
-                SELECT {LOOKED_AT} FROM subject a WHERE a.status = 'ACTIVE' AND {LIVE} AND a.starts_on > %(today)s
+                SELECT {LOOKED_AT} FROM subject a WHERE {active} AND a.starts_on > %(today)s
                 UNION ALL
                 SELECT {LOOKED_AT} FROM subject a WHERE {under_way} AND a.position_id IN (SELECT position_id FROM short)
                 UNION ALL
@@ -547,15 +542,13 @@ def _lacking(question: Question) -> tuple[str, dict[str, Any]]:
     Of an assignment yet to begin the sweep tells what is missing both today and on its first day: what the gate let
     pass is not reported before it begins.
     """
-    if question.ids is None and question.due is not None:
+    if question.reads_kept:
         asked, params = _worth_asking(question)
         # As the index that is asked has them.
         in_order = "ORDER BY a.employee_id, wanted.tag_id"
     else:
         params, in_order = {}, ""
-        asked = f"""
-            asked AS (SELECT {LOOKED_AT} FROM subject a WHERE a.status IN ('PROPOSED', 'ACTIVE') AND {LIVE}),
-        """
+        asked = f"asked AS (SELECT {LOOKED_AT} FROM subject a WHERE {live('a')}),"
     return (
         f"""
             WITH {asked}
@@ -571,10 +564,8 @@ def _lacking(question: Question) -> tuple[str, dict[str, Any]]:
                     SELECT FROM tags_employeetag held
                     WHERE {same_holding("held", "a.employee_id", "a.tag_id", question)}
                     AND (held.valid_until IS NULL OR held.valid_until >= %(today)s) AND (
-                        GREATEST(a.starts_on, %(today)s::date)
-                            BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
-                        OR NOT %(at_gate)s
-                            AND %(today)s BETWEEN held.valid_from AND COALESCE(held.valid_until, 'infinity'::date)
+                        {held_on("held", "GREATEST(a.starts_on, %(today)s::date)")}
+                        OR NOT %(at_gate)s AND {held_on("held", "%(today)s")}
                     )
                 )
             )

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from apps.business_rules.questions import Question
+from apps.business_rules.verdicts import Verdict
+
+
+def held_on(row: str, day: str) -> str:
+    """Return the SQL condition that a tag of an employee is held on a day."""
+    return f"{day} BETWEEN {row}.valid_from AND COALESCE({row}.valid_until, 'infinity'::date)"
+
+
+def named(verdict: Verdict) -> str:
+    """Return the names and codes of the tags behind a verdict."""
+    return ", ".join(f"{record['name']} ({record['code']})" for record in verdict.facts["records"])
 
 
 def same_holding(row: str, employee: str, tag: str, question: Question) -> str:

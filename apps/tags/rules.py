@@ -8,26 +8,17 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from apps.assignments.live import live
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day
 
-from .holding import same_holding
+from .holding import held_on, named, same_holding
 
-LIVE = "a.status IN ('PROPOSED', 'ACTIVE') AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)"
 # Days: longer than any tag is held.
 A_LIFETIME = Decimal(36_500)
 # The longest lead time of any unit: it narrows the tags down to those that end soon, before any join.
 LONGEST = "%(today)s::date + floor(COALESCE(%(threshold_most)s::numeric, 0))::int"
-
-
-def held_on(row: str, day: str) -> str:
-    """Return the SQL condition that a tag of an employee is held on a day."""
-    return f"{day} BETWEEN {row}.valid_from AND COALESCE({row}.valid_until, 'infinity'::date)"
-
-
-def _tags(verdict: Verdict) -> str:
-    return ", ".join(f"{record['name']} ({record['code']})" for record in verdict.facts["records"])
 
 
 def _tags_until(verdict: Verdict) -> str:
@@ -77,7 +68,7 @@ def _ending_before(question: Question) -> tuple[str, dict[str, Any]]:
                 JOIN tags_positiontag wanted ON wanted.position_id = a.position_id AND wanted.tag_id = held.tag_id
                     AND wanted.level = 'REQUIRED'
                 JOIN tags_tagcatalog tag ON tag.id = wanted.tag_id
-            WHERE {LIVE} AND (a.ends_on IS NULL OR a.ends_on > held.valid_until)
+            WHERE {live("a")} AND (a.ends_on IS NULL OR a.ends_on > held.valid_until)
                 AND held.valid_until - %(today)s::date <= COALESCE(a.threshold, 0)
                 AND NOT EXISTS (
                     SELECT FROM tags_employeetag again
@@ -119,7 +110,7 @@ def _without_contract(verdict: Verdict) -> str:
         return _now("%(who)s works without a contract and has never had one.") % {"who": verdict.who}
     return _now("%(who)s works without a contract: the last one, %(tags)s, ended on %(day)s.") % {
         "who": verdict.who,
-        "tags": _tags(verdict),
+        "tags": named(verdict),
         "day": day(facts["ends_on"]),
     }
 

@@ -17,6 +17,7 @@ from apps.business_rules.services.evaluation import ask
 from apps.business_rules.sql import settings_in_effect
 from apps.changes.drain import drain
 from apps.changes.due import due_subjects
+from apps.changes.models import Calendar
 from apps.demand.models import PositionCoverage
 from apps.offer.models import LedgerWeek
 from apps.org.models import Employee, OrgUnit
@@ -159,6 +160,20 @@ def test_a_position_closed_already_does_not_hide_who_goes_on_there(clinic: Clini
     works(clinic, accepted=True)
     type(clinic.p1).objects.filter(pk=clinic.p1.pk).update(closes_on=YESTERDAY)
     assert len(from_kept("MISSING_REQUIRED_TAG")) == 1
+
+
+# Before a week that is over is closed
+
+
+@pytest.mark.parametrize("code", ["MAX_WEEKLY_HOURS", "HOURS_OVER_POOL", "MISSING_REQUIRED_TAG", "UNIT_UNDER_COVERED"])
+def test_kept_figures_of_another_week_hide_nobody(clinic: Clinic, licence: Any, code: str) -> None:
+    give(clinic, "60.01")
+    here = from_kept(code)
+    assert here
+    LedgerWeek.objects.update(engaged=0, pool=[], assigned=[])
+    PositionCoverage.objects.update(unqualified=[0] * 13)
+    Calendar.objects.update(first_week=TODAY - timedelta(days=9))
+    assert ask(settings_in_effect(TODAY, [code]), Question(TODAY, due={})) == here
 
 
 # One regular assignment at a time
