@@ -35,6 +35,11 @@ class Cause(models.TextChoices):
     TAG = "TAG", _("Required tag runs out")
     CONTRACT = "CONTRACT", _("Contract ends")
 
+    @property
+    def goes_on(self) -> bool:
+        """Say whether the hours go on all the same, unqualified or without a contract."""
+        return self in (Cause.TAG, Cause.CONTRACT)
+
 
 @dataclass(frozen=True)
 class Cliff:
@@ -69,11 +74,6 @@ class Cliff:
     replacement: int
     proposed: int
     replacement_on: date | None
-
-    @property
-    def goes_on(self) -> bool:
-        """Say whether the hours go on all the same, unqualified or without a contract."""
-        return self.cause in (Cause.TAG, Cause.CONTRACT)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,17 @@ class Style:
     bom: bool = False
     spanish: bool = False
 
+    def number(self, text: str) -> str:
+        """Return a number, written with a point, as this style writes it."""
+        return text.replace(".", self.decimal)
+
+    def day(self, text: str) -> str:
+        """Return an ISO date as this style writes it; nothing stays nothing."""
+        if not text or self.dates == "iso":
+            return text
+        year, month, day = text.split("-")
+        return f"{day}/{month}/{year}"
+
 
 PLAIN = Style()
 SPANISH_EXCEL = Style(separator=";", dates="dmy", decimal=",", bom=True, spanish=True)
@@ -163,11 +174,10 @@ def _dresser(resource: SheetResource, style: Style) -> Callable[[Iterable[str]],
     def dress(texts: Iterable[str]) -> list[str]:
         found = []
         for widget, text in zip(widgets, texts, strict=True):
-            if isinstance(widget, Number) and style.decimal != ".":
-                text = text.replace(".", style.decimal)
-            elif isinstance(widget, Day) and text and style.dates == "dmy":
-                year, month, day = text.split("-")
-                text = f"{day}/{month}/{year}"
+            if isinstance(widget, Number):
+                text = style.number(text)
+            elif isinstance(widget, Day):
+                text = style.day(text)
             found.append(text)
         return found
 

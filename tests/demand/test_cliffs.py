@@ -130,7 +130,7 @@ def test_a_cliff_names_who_where_and_the_record_behind_it(clinic: Clinic) -> Non
     assert (found.position_code, found.unit_code, found.unit_name) == ("P1", "H1", "Urgencias")
     assert (found.assignment_id, found.record_id, found.record_name) == (row.pk, row.pk, "")
     assert (found.needs, found.left) == (3600, 0)
-    assert not found.goes_on
+    assert not found.cause.goes_on
 
 
 # Successors: nothing stops
@@ -171,7 +171,7 @@ def test_a_tag_renewed_from_the_day_after_runs_out_for_nobody(clinic: Clinic) ->
 
 def test_a_contract_that_another_follows_ends_nothing(clinic: Clinic) -> None:
     contract_ends(clinic, TODAY + DAY * 5)
-    assert one().goes_on
+    assert one().cause.goes_on
     EmployeeTagFactory(employee=clinic.nurse, tag=TagFactory(contract=True), valid_from=TODAY + DAY * 5)
     assert none()
 

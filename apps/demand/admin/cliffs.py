@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,8 +27,8 @@ from apps.common.clock import monday_of, today
 from apps.common.columns import short_day
 from apps.common.weekbars import Part, WeekBar, draw
 from apps.common.weeks import week_code
-from apps.imports.exporting import MOST_ROWS
-from apps.imports.writing import FORMATS, PLAIN, SPANISH_EXCEL
+from apps.imports.exporting import MOST_ROWS, answer_file
+from apps.imports.writing import PLAIN, SPANISH_EXCEL
 from apps.org.enums import LeaveKind
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 else:
     Screen = object
 
-logger = logging.getLogger("coveris.exports")
 VIEW, EXPORT = "demand.view_positioncoverage", "demand.export_positioncoverage"
 HORIZONS = (30, 90, 180)
 MOST_SHOWN = 500
@@ -140,9 +138,6 @@ class CliffsPage(Screen):  # type: ignore[misc]
         """Answer the file of what the page shows, those beyond its last row too."""
         asked = _asked(request, EXPORT)
         calendar = _calendar(request, asked, MOST_ROWS)
-        logger.info(
-            "export kind=cliffs user=%s rows=%s filter=%s", request.user.pk, len(calendar.cliffs), sorted(request.GET)
-        )
         style = SPANISH_EXCEL if (get_language() or "").startswith("es") else PLAIN
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=style.separator, lineterminator="\r\n")
@@ -150,10 +145,10 @@ class CliffsPage(Screen):  # type: ignore[misc]
         seen = _seen(request, calendar.cliffs)
 
         def day(value: date | None) -> str:
-            return "" if value is None else value.strftime("%d/%m/%Y" if style.dates == "dmy" else "%Y-%m-%d")
+            return style.day("" if value is None else value.isoformat())
 
         def hours(value: int) -> str:
-            return str(hours_of(value)).replace(".", style.decimal)
+            return style.number(str(hours_of(value)))
 
         for item in calendar.cliffs:
             writer.writerow(
@@ -166,10 +161,8 @@ class CliffsPage(Screen):  # type: ignore[misc]
                     item.owner,
                 )
             )  # fmt: skip
-        response = HttpResponse(("\ufeff" if style.bom else "") + text.getvalue(), content_type=FORMATS["csv"])
-        response["Content-Disposition"] = f'attachment; filename="cliffs_{today()}.csv"'
-        response["Cache-Control"] = "no-store"
-        return response
+        content = (("\ufeff" if style.bom else "") + text.getvalue()).encode()
+        return answer_file(request, content, kind="cliffs", format="csv", rows=len(calendar.cliffs))
 
 
 def _asked(request: HttpRequest, permission: str) -> Asked:
@@ -331,7 +324,7 @@ def _parts(asked: Asked, week: Any) -> tuple[int, int]:
     stop = goes_on = 0
     for cause, total in week.items():
         if asked.cause in (None, cause):
-            if cause in (Cause.TAG, Cause.CONTRACT):
+            if cause.goes_on:
                 goes_on += total.hours
             else:
                 stop += total.hours
