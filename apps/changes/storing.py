@@ -116,7 +116,7 @@ def stored_or_anew(
     if not behind:
         return sql + (f" WHERE {where}" if where else ""), dict(span.params)
     formula, params = anew(behind)
-    name = f"behind_{table.key}"
+    name = f"behind_{table.name}"
     return (
         f"{sql} WHERE {f'{where} AND ' if where else ''}{table.key} <> ALL (%({name})s::bigint[])"
         f" UNION ALL SELECT {table.key}, {made} FROM ({formula}) AS computed",

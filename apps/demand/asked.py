@@ -12,8 +12,8 @@ from apps.changes.span import Span
 from apps.changes.storing import are_of, fenced, stored_or_anew
 
 from .coverage import FIGURES, coverage_sql
-from .tables import POSITIONS, UNITS
-from .whole import own_figures_sql, units_below
+from .tables import POSITIONS
+from .whole import whole_anew_sql, whole_figures_sql
 
 
 def coverage_asked(question: Question, figures: Sequence[str] = FIGURES) -> tuple[str, dict[str, Any]]:
@@ -31,18 +31,15 @@ def coverage_asked(question: Question, figures: Sequence[str] = FIGURES) -> tupl
     )
 
 
-def unit_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
-    """Return a query (org_unit_id and UNIT_FIGURES) over the own positions of units, and its parameters.
+def whole_coverage_asked(question: Question) -> tuple[str, dict[str, Any]]:
+    """Return a query (org_unit_id and UNIT_FIGURES) of units with everything below them, and its parameters.
 
-    It covers at least the units asked about and all below them; whoever wants a unit's whole figures adds up over
-    org_orgunit.path.
+    It covers at least the units asked about and those right below them.
     """
     span = Span.current(question.on)
     if question.due is None:
-        asked = question.ids_of(SubjectKind.UNIT)
-        below = None if asked is None else units_below(asked)
-        return fenced(own_figures_sql(span, below, question.as_accepted))
-    return stored_or_anew(UNITS, span, lambda ids: own_figures_sql(span, ids), question.due.get(Kind.UNIT.value, ()))
+        return fenced(whole_anew_sql(span, question.ids_of(SubjectKind.UNIT), question.as_accepted))
+    return whole_figures_sql(span, question.due.get(Kind.UNIT.value, ()))
 
 
 def short_of_tags(question: Question) -> tuple[str, dict[str, Any]]:

@@ -13,8 +13,8 @@ from apps.changes.models import Kind
 from apps.changes.span import Span
 
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
-from .tables import POSITIONS, UNITS
-from .whole import own_figures_sql, whole_units_sql
+from .tables import POSITIONS, UNITS, WHOLES
+from .whole import added_up_sql, own_figures_sql, units_above, whole_anew_sql, whole_figures_sql
 
 
 def _ids(sql: str, ids: Iterable[int]) -> set[int]:
@@ -69,11 +69,15 @@ class PositionFigures(Figures):
 
 
 class UnitFigures(Figures):
-    """One row of demand.UnitCoverage a unit, over its own positions."""
+    """Two rows a unit: demand.UnitCoverage over its own positions, demand.WholeCoverage with everything below it.
+
+    Rules, pages and commands speak of the whole; the unit's own are what wholes are made of, and what a closed week
+    keeps.
+    """
 
     kind = Kind.UNIT
     rank = 30
-    subjects = UNITS.subjects
+    subjects = f"{UNITS.subjects} UNION SELECT {WHOLES.key} FROM {WHOLES.name}"
     columns = UNITS.columns
     adds_up = False  # a unit's figures are in those of the units above it
 
@@ -86,15 +90,32 @@ class UnitFigures(Figures):
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         units = sorted(ids)
         storing.lock(UNITS, units, span)
-        return storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
+        own = storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
+        return own | self._refresh_wholes(set(units), span)
+
+    def _refresh_wholes(self, units: set[int], span: Span) -> set[int]:
+        """Write what these units and all above them are with everything below; return the ids rewritten.
+
+        The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
+        leaves marks whose pass waits for these locks.
+        """
+        locked: set[int] = set()
+        while lacking := (units | units_above(units)) - locked:
+            storing.lock(WHOLES, sorted(lacking), span)
+            locked |= lacking
+        return storing.write(WHOLES, *added_up_sql(span, own=UNITS.name, units=locked), span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        return whole_units_sql(span, ids, (due or {}).get(Kind.UNIT.value, ()))
+        sql, params = whole_figures_sql(span, (due or {}).get(Kind.UNIT.value, ()))
+        return (
+            f"SELECT * FROM ({sql}) AS whole WHERE org_unit_id = ANY (%(whole_units)s::bigint[])",
+            {**params, "whole_units": list(ids)},
+        )
 
     def seen_in(self, ids: Iterable[int]) -> set[int]:
-        return _ids("SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%s)", ids)
+        return units_above(ids)
 
     def close_weeks(self, span: Span) -> int:
         sql, params = own_figures_sql(span)
@@ -111,4 +132,7 @@ class UnitFigures(Figures):
             return cursor.rowcount
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
-        return storing.differences(UNITS, *own_figures_sql(span), span)
+        return [
+            *storing.differences(UNITS, *own_figures_sql(span), span),
+            *storing.differences(WHOLES, *whole_anew_sql(span), span),
+        ]

@@ -6,7 +6,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -24,9 +23,9 @@ from apps.fsm.employee_fsm import GIVING, EmployeeStatus
 from apps.offer.giving import giving_ctes
 from apps.tags.holding import held_on, named, same_holding
 
-from .asked import coverage_asked, short_of_tags, unit_coverage_asked
+from .asked import coverage_asked, short_of_tags, whole_coverage_asked
 
-# So many units below are named as the largest gaps of a unit.
+# So many parts of a unit are named as where its largest gaps are: those right below it, and itself for its own.
 NAMED = 5
 COUNTED = "NOT a.voided AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))"
 ASSIGNMENT = "e.employee_number || '/' || p.code || '/' || a.starts_on"
@@ -56,59 +55,6 @@ def _week(verdict: Verdict) -> str:
 # A unit and all below it
 
 
-def _of_weeks(weeks: range, text: str) -> str:
-    """Return SQL for a list: `text` for both figures of every week, {figure} and {week} filled in."""
-    return ", ".join(text.format(figure=figure, week=week) for figure in ("required", "filled") for week in weeks)
-
-
-def _added_up_the_tree(own: str, weeks: range) -> str:
-    """Return CTEs ending in `whole` (id, required1 …, filled1 …): what units have, with everything below each.
-
-    Level by level from the bottom: a unit's sums are read once, for the one above it, where its own figures would be
-    read once for every unit above.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COALESCE(max(cardinality(path)), 1) FROM org_orgunit")
-        depth = cursor.fetchone()[0]
-    sums = _of_weeks(weeks, "sum({figure}{week})::bigint AS {figure}{week}")
-    names = _of_weeks(weeks, "{figure}{week}")
-    whole = _of_weeks(weeks, "flat.{figure}{week} + COALESCE(below.{figure}{week}, 0) AS {figure}{week}")
-    sums_of_whole = _of_weeks(
-        weeks, "sum(flat.{figure}{week} + COALESCE(below.{figure}{week}, 0))::bigint AS {figure}{week}"
-    )
-    # below<n>: what hangs right below each unit of depth n, with everything below that.
-    below = [f"below{depth - 1} AS (SELECT parent_id, {sums} FROM flat WHERE depth = {depth} GROUP BY parent_id)"]
-    for level in range(depth - 1, 0, -1):
-        below.append(
-            f"""below{level - 1} AS (
-                SELECT flat.parent_id, {sums_of_whole}
-                FROM flat LEFT JOIN below{level} below ON below.parent_id = flat.id
-                WHERE flat.depth = {level} GROUP BY flat.parent_id
-            )"""
-        )
-    every = " UNION ALL ".join(f"SELECT parent_id, {names} FROM below{level}" for level in range(depth))
-    return f"""
-        flat AS MATERIALIZED (
-            SELECT u.id, u.parent_id, cardinality(u.path) AS depth,
-                {_of_weeks(weeks, "COALESCE(figures.{figure}[{week}], 0) AS {figure}{week}")}
-            FROM org_orgunit u LEFT JOIN ({own}) figures ON figures.org_unit_id = u.id
-        ),
-        {", ".join(below)},
-        whole AS (SELECT flat.id, {whole} FROM flat LEFT JOIN ({every}) below ON below.parent_id = flat.id)
-    """
-
-
-def _added_up_for_some(weeks: range) -> str:
-    """Return the CTE `whole` of the subjects alone: what `own` holds of them and below them."""
-    return f"""
-        whole AS (
-            SELECT above.id, {_of_weeks(weeks, "sum(own.{figure}[{week}])::bigint AS {figure}{week}")}
-            FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN subject s ON s.id = above.id
-            GROUP BY above.id
-        )
-    """
-
-
 def _nearest_target(everyone: bool) -> str:
     """Return a query (id, percent, code) for the target of each unit that has one, or is below one that has."""
     if everyone:
@@ -128,25 +74,19 @@ def _nearest_target(everyone: bool) -> str:
 
 def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
     """Return the units with a week of the horizon in which filled ÷ required is below the target; the first of them."""
-    own, params = unit_coverage_asked(question)
+    asked, params = whole_coverage_asked(question)
     weeks = range(1, Span.current(question.on).weeks + 1)
     everyone = question.ids is None and question.unit is None
     # A target has two decimals: weighed in integers. A week without demand is never short.
-    first_short = " ".join(f"WHEN filled{week} * 10000 < weight * required{week} THEN {week}" for week in weeks)
-    required, filled = (
-        f"(ARRAY[{', '.join(f'{figure}{w}' for w in weeks)}])[week]" for figure in ("required", "filled")
-    )
+    first_short = " ".join(f"WHEN filled[{week}] * 10000 < weight * required[{week}] THEN {week}" for week in weeks)
     return (
         f"""
-            WITH own AS MATERIALIZED (
-                SELECT figures.org_unit_id AS id, u.path, figures.required, figures.filled
-                FROM ({own}) figures JOIN org_orgunit u ON u.id = figures.org_unit_id
-                WHERE 0 < ANY (figures.required)
+            WITH whole AS {"" if question.due is None else "NOT "}MATERIALIZED (
+                SELECT org_unit_id AS id, required, filled FROM ({asked}) figures
             ),
-            {_added_up_the_tree(own, weeks) if everyone else _added_up_for_some(weeks)},
             nearest AS ({_nearest_target(everyone)}),
             short AS MATERIALIZED (
-                SELECT id, percent, unit, week, {required} AS required, {filled} AS filled
+                SELECT id, percent, unit, week, required[week] AS required, filled[week] AS filled
                 FROM (
                     SELECT aimed.*, CASE {first_short} END AS week
                     FROM (
@@ -158,19 +98,26 @@ def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
                 ) judged
                 WHERE week IS NOT NULL
             ),
+            below AS MATERIALIZED (
+                SELECT short.id, u.id AS part, u.code, whole.required[week] - whole.filled[week] AS missing
+                FROM short JOIN org_orgunit u ON u.parent_id = short.id JOIN whole ON whole.id = u.id
+            ),
+            part AS (
+                SELECT id, part, code, missing FROM below
+                UNION ALL
+                -- What its own positions miss is what those below do not.
+                SELECT short.id, u.id, u.code, short.required - short.filled - COALESCE(sum(below.missing), 0)::bigint
+                FROM short JOIN org_orgunit u ON u.id = short.id LEFT JOIN below ON below.id = short.id
+                GROUP BY short.id, u.id, u.code, short.required, short.filled
+            ),
             gap AS (
                 SELECT id, jsonb_agg(
-                    jsonb_build_object('kind', 'unit', 'id', below, 'code', code, 'missing', {_in_hours("missing")})
-                    ORDER BY missing DESC, below
+                    jsonb_build_object('kind', 'unit', 'id', part, 'code', code, 'missing', {_in_hours("missing")})
+                    ORDER BY missing DESC, part
                 ) AS records
                 FROM (
-                    SELECT short.id, own.id AS below, u.code, own.required[week] - own.filled[week] AS missing,
-                        row_number() OVER (
-                            PARTITION BY short.id ORDER BY own.required[week] - own.filled[week] DESC, own.id
-                        ) AS place
-                    FROM own CROSS JOIN unnest(own.path) AS above (id) JOIN short ON short.id = above.id
-                        JOIN org_orgunit u ON u.id = own.id
-                    WHERE own.required[week] > own.filled[week]
+                    SELECT part.*, row_number() OVER (PARTITION BY id ORDER BY missing DESC, part) AS place
+                    FROM part WHERE missing > 0
                 ) each
                 WHERE place <= {NAMED} GROUP BY id
             )

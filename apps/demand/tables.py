@@ -6,3 +6,4 @@ from .coverage import FIGURES, UNIT_FIGURES
 
 POSITIONS = Table("demand_positioncoverage", "position_id", "org_position", FIGURES)
 UNITS = Table("demand_unitcoverage", "org_unit_id", "org_orgunit", UNIT_FIGURES)
+WHOLES = Table("demand_wholecoverage", "org_unit_id", "org_orgunit", UNIT_FIGURES)

@@ -11,7 +11,7 @@ from apps.business_rules.language.reading import At
 from apps.business_rules.language.vocabulary import Relation, Type, Word, register_relation, register_word
 from apps.common.hours import HOUR_DAYS
 
-from .asked import coverage_asked, unit_coverage_asked
+from .asked import coverage_asked, whole_coverage_asked
 from .enums import CoverageState
 
 OF_POSITION, OF_UNIT = "demand.positioncoverage.view", "demand.unitcoverage.view"
@@ -24,17 +24,15 @@ def coverage(at: At) -> str:
         FROM ({at.figures(coverage_asked)}) kept"""
 
 
-def rolled(at: At) -> str:
+def whole(at: At) -> str:
     """Return SQL of a unit's figures of the current week, everything below it included."""
-    sums = ", ".join(f"sum(kept.{name}[1]) AS {name}" for name in SUMS)
-    return f"""SELECT above.id, {sums}
-        FROM ({at.figures(unit_coverage_asked)}) kept JOIN org_orgunit u ON u.id = kept.org_unit_id
-        CROSS JOIN LATERAL unnest(u.path) AS above (id)
-        WHERE {at.only("above.id")} GROUP BY above.id"""
+    figures = ", ".join(f"kept.{name}[1] AS {name}" for name in SUMS)
+    return f"""SELECT kept.org_unit_id AS id, {figures}
+        FROM ({at.figures(whole_coverage_asked)}) kept WHERE {at.only("kept.org_unit_id")}"""
 
 
 register_relation(Relation("position", "coverage", coverage))
-register_relation(Relation("unit", "coverage", rolled))
+register_relation(Relation("unit", "coverage", whole))
 
 
 def hours(what: str) -> Any:

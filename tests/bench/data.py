@@ -17,7 +17,8 @@ from apps.changes.figures import kept
 from apps.changes.models import Calendar
 from apps.changes.span import Span
 from apps.demand.coverage import coverage_sql, unit_sql
-from apps.demand.recompute import POSITIONS, UNITS
+from apps.demand.tables import POSITIONS, UNITS, WHOLES
+from apps.demand.whole import added_up_sql
 from apps.offer.ledger import ledger_sql
 from apps.offer.recompute import TABLE as LEDGER
 
@@ -193,8 +194,9 @@ def compute_figures() -> None:
         (LEDGER, ledger_sql(span, engaged=True)),
         (POSITIONS, coverage_sql(span)),
         (UNITS, unit_sql(span, source=POSITIONS.name)),
+        (WHOLES, added_up_sql(span, own=UNITS.name)),
     ]
-    assert len(sources) == len(list(kept()))
+    assert len(sources) == len(list(kept())) + 1  # a unit has two rows
     for table, (sql, params) in sources:
         columns = ", ".join(table.figures)
         with transaction.atomic(), connection.cursor() as cursor:

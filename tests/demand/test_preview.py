@@ -260,7 +260,7 @@ def test_it_costs_the_same_queries_in_a_small_clinic_and_in_a_larger_one(clinic:
         AssignmentFactory(position=clinic.p1, effective_hours=3, accepted=True)
         AssignmentFactory(employee=clinic.nurse, effective_hours=1, accepted=True)
     # Each statement that is planned once a connection asks for its plan first: two questions instead of one.
-    assert cost() == small <= 110
+    assert cost() == small <= 112
 
 
 def test_a_preview_inside_a_judged_block_leaves_that_one_as_it_was(clinic: Clinic, rules: Any) -> None:

@@ -9,7 +9,7 @@ from ..querysets import OfVisibleUnitFigures
 
 
 class UnitCoverage(models.Model):
-    """Sums over a unit's own positions, one array element a week; what lies below is added when it is read."""
+    """Sums over a unit's own positions, one array element a week."""
 
     org_unit = models.OneToOneField(
         "org.OrgUnit", models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="coverage",

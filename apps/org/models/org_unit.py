@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from apps.changes.triggers import mark_triggers
+from apps.changes.triggers import MarkTrigger, mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
 
@@ -86,6 +86,14 @@ class OrgUnit(Recorded):
             TreeTrigger(name="a_path_update", operation=pgtrigger.Update),
             *history_triggers(),
             *mark_triggers(unit="id"),
+            # Whoever held a unit holds less without it; who holds it now is found above it.
+            *(
+                MarkTrigger(name=f"parent_{verb}", operation=operation, subjects={"unit": "parent_id"}, watch=watch)
+                for verb, operation, watch in (
+                    ("update", pgtrigger.Update, ("parent_id",)),
+                    ("delete", pgtrigger.Delete, None),
+                )
+            ),
             # What holds for everybody in the unit, and who is in it.
             *mark_triggers(subtree="id", watch=("parent_id", "max_weekly_hours", "coverage_target"), name="subtree"),
         ]
