@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db import connection
 
+from apps.common import prepared
+
 from .models import Calendar
 from .span import Span
 
@@ -70,16 +72,15 @@ def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[
     stored = ", ".join(f"t.{column}" for column in table.figures)
     computed = ", ".join(f"n.{column}" for column in table.figures)
     setting = ", ".join(f"{column} = n.{column}" for column in table.figures)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
-            FROM ({sql}) AS n
-            WHERE n.{table.key} = t.{table.key}
-              AND (t.first_week, {stored}) IS DISTINCT FROM (%(span_first)s, {computed})
-            RETURNING t.{table.key}""",
-            {**span.params, **params},
-        )
-        return {row[0] for row in cursor.fetchall()}
+    rows = prepared.fetch(
+        f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
+        FROM ({sql}) AS n
+        WHERE n.{table.key} = t.{table.key}
+          AND (t.first_week, {stored}) IS DISTINCT FROM (%(span_first)s, {computed})
+        RETURNING t.{table.key}""",
+        {**span.params, **params},
+    )
+    return {row[0] for row in rows}
 
 
 def fenced(query: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
