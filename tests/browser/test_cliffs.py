@@ -90,8 +90,8 @@ def test_the_calendar_fits_every_look(ending: Clinic, visit: Any, shoot: Any, lo
 def test_somebody_is_found_from_the_calendar(ending: Clinic, visit: Any) -> None:
     page = visit(PAGE, user=ending.manager, look=Look(language="en"))
     page.get_by_role("link", name="Find somebody for Terapia intensiva").click()
-    expect(page.locator("#id_effective_hours")).to_have_value("24.00")
-    expect(page.locator("#id_position")).to_contain_text("Terapia intensiva")
+    expect(page.locator("#id_hours")).to_have_value("24.00")
+    expect(page.locator(".coveris-record-title")).to_contain_text("Terapia intensiva")
     expect(page.locator("#id_starts_on")).not_to_have_value("")
 
 

@@ -13,10 +13,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.business_rules.services import NoAnswer
-from apps.common.badges import Tone
-from apps.common.weekbars import hours_text
-from apps.common.weeks import week_code
-from apps.demand.candidates import Candidate, candidates
+from apps.demand.admin.candidates import told
+from apps.demand.candidates import Wanted, candidates
 from apps.demand.impact import ImpactPreview, hint, impact, panel, show
 from apps.demand.preview import (
     Preview,
@@ -112,17 +110,10 @@ class AssignmentPreview(ImpactPreview, Screen):  # type: ignore[misc]
         actor: Any = request.user
         label = str(obj.position)
         if move.name == "accept":
-            others = candidates(
-                position=obj.position,
-                hours=obj.effective_hours,
-                starts_on=obj.starts_on,
-                ends_on=obj.ends_on,
-                is_reinforcement=obj.is_reinforcement,
-                user=actor,
-                without=[obj.employee_id],
-            )
+            wanted = Wanted(obj.position, obj.effective_hours, obj.starts_on, obj.ends_on, obj.is_reinforcement)
+            others = candidates(wanted, user=actor, without=[obj.employee_id])
             preview = preview_acceptance(assignment=obj, actor=actor, each_rule=True)
-            return _of(preview, request, label, candidates=[_candidate(other) for other in others])
+            return _of(preview, request, label, candidates=[told(other) for other in others])
         answer = preview_transition(subject=obj, name=move.name, actor=actor, reason=reason, inputs=inputs)
         return impact(
             answer,
@@ -152,26 +143,3 @@ def _lacking(form: Any) -> Sequence[str]:
     if missing:
         wrong.insert(0, _("Fill in %(fields)s to see what it does.") % {"fields": ", ".join(missing)})
     return wrong
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    employee = candidate.employee
-    if not candidate.allowed:
-        tone, icon = Tone.RED, "block"
-    elif candidate.findings:
-        tone, icon = Tone.YELLOW, "warning"
-    else:
-        tone, icon = Tone.GREEN, "check_circle"
-    against = [finding.message for finding in candidate.findings if not finding.waived]
-    against += [str(reason.message) for reason in candidate.refusal]
-    return {
-        "name": str(employee),
-        "url": reverse("admin:org_employee_change", args=(employee.pk,)),
-        "unit": employee.home_unit.name,
-        "free": _("%(hours)s h free in %(week)s") % {
-            "hours": hours_text(candidate.free), "week": week_code(candidate.week),
-        },
-        "tone": tone,
-        "icon": icon,
-        "says": " ".join(against) or _("Nothing stands in the way."),
-    }  # fmt: skip

@@ -19,7 +19,7 @@ from django.utils.http import urlencode
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from apps.assignments.models import Assignment
+from apps.changes.span import Span
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, badge, progress
 from apps.common.cells import neutralise
@@ -239,11 +239,10 @@ def _after(item: Cliff) -> str:
 def _rows(request: HttpRequest, items: Sequence[Cliff], site: str) -> list[dict[str, Any]]:
     seen = _seen(request, items)
     may_propose = request.user.has_perm("assignments.add_assignment")
-    here = request.get_full_path()
-    return [_row(item, seen, site, here if may_propose else "") for item in items]
+    return [_row(item, seen, site, may_propose) for item in items]
 
 
-def _row(item: Cliff, seen: set[int], site: str, back: str) -> dict[str, Any]:
+def _row(item: Cliff, seen: set[int], site: str, may_propose: bool) -> dict[str, Any]:
     tone, icon = LOOKS[item.cause]
     followed = item.employee_id in seen or item.cause == Cause.ASSIGNMENT
     return {
@@ -266,7 +265,7 @@ def _row(item: Cliff, seen: set[int], site: str, back: str) -> dict[str, Any]:
         if item.employee_id in seen
         else "",
         "record_url": reverse(f"{site}:{RECORDS[item.cause]}_change", args=(item.record_id,)) if followed else "",
-        "find_url": _find(item, site, back) if back else "",
+        "find_url": _find(item, site) if may_propose else "",
     }
 
 
@@ -292,18 +291,15 @@ def _replacement(item: Cliff) -> Any:
     return badge(_("%(hours)s h follow from %(day)s, %(proposed)s of them proposed") % words, Tone.YELLOW, "pending")
 
 
-def _find(item: Cliff, site: str, back: str) -> str:
-    """Return the form of an assignment, filled in with what is needed; it says what each person would mean."""
+def _find(item: Cliff, site: str) -> str:
+    """Return where somebody is looked for, for what is at stake."""
     until = item.until if item.cause == Cause.LEAVE else None
-    values: dict[str, Any] = {
-        "back": back,
-        "position": item.position_id,
-        "effective_hours": hours_of(item.hours),
-        # As the form's own fields write them.
-        "starts_on": localize_input(item.day),
-        "ends_on": localize_input(until) if until else "",
-    }
-    return f"{reverse(f'{site}:{Assignment._meta.app_label}_assignment_add')}?{urlencode(values)}"
+    values = {"hours": localize_input(hours_of(item.hours)), "starts_on": item.day.isoformat()}
+    if until:
+        values["ends_on"] = until.isoformat()
+    if item.day <= Span.current().last_day:
+        values["week"] = week_code(monday_of(item.day))
+    return f"{reverse(f'{site}:org_position_candidates', args=(item.position_id,))}?{urlencode(values)}"
 
 
 def _tile(asked: Asked, cause: Cause | None, total: Total) -> dict[str, Any]:

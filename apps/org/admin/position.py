@@ -30,6 +30,7 @@ from apps.common.columns import day_column
 from apps.common.hours import to_percent
 from apps.common.weekbars import MISSING, PROPOSED, Part, WeekBar, draw, hours_cell, hours_text, this_week
 from apps.common.weeks import week_code
+from apps.demand.admin.candidates import CandidatesTab
 from apps.demand.coverage import state_of
 from apps.demand.enums import COVERAGE_COLOURS
 from apps.demand.templatetags.coverage import SHAPES, state_badge
@@ -90,7 +91,7 @@ class PositionForm(forms.ModelForm):
 
 
 @admin.register(Position)
-class PositionAdmin(ConditionSearchMixin, SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
+class PositionAdmin(CandidatesTab, ConditionSearchMixin, SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
     form = PositionForm
     list_display = ("name", "unit", "covered", "state", "required_weekly_hours", "opens", "closes")
     list_filter = (("org_unit", UnitFilter), OpenFilter, ("closes_on", RangeDateFilter))
@@ -102,6 +103,7 @@ class PositionAdmin(ConditionSearchMixin, SheetExportMixin, RecordTabs, HistoryM
     icon = "work"
     record_tabs = (
         Tab("coverage", gettext_lazy("Coverage"), "demand.positioncoverage"),
+        Tab("candidates", gettext_lazy("Find somebody"), "org.employee"),
         Tab("assignments", gettext_lazy("Assignments"), "assignments.assignment"),
         Tab("adjustments", gettext_lazy("Adjustments"), "demand.demandadjustment"),
     )
