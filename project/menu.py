@@ -56,6 +56,12 @@ MENU: list[tuple[Any, list[Line]]] = [
                 title=_("Coverage running out"),
                 permission="demand.view_positioncoverage",
             ),
+            Line(
+                "person_alert",
+                page="demand_positioncoverage_dependence",
+                title=_("Hanging on one person"),
+                permission="demand.view_positioncoverage",
+            ),
             Line("account_balance_wallet", "offer.ledgerweek"),
         ],
     ),

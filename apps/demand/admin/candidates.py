@@ -188,7 +188,7 @@ def _propose(wanted: Wanted, candidate: Candidate, back: str) -> str:
     values = {
         "employee": candidate.employee.pk,
         "position": wanted.position.pk,
-        "effective_hours": localize_input(wanted.hours),
+        "effective_hours": str(wanted.hours),  # a field of numbers takes a point in any language
         "starts_on": localize_input(wanted.first),
         "ends_on": localize_input(wanted.ends_on) if wanted.ends_on else "",
     }
