@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
+from . import gathering
 from .figures import Touched, followers, kept
 from .freshness import beat
 from .models import Kind
@@ -29,8 +30,10 @@ TRIES = 3
 CRASHED_AFTER_SECONDS = 5
 
 PICK = """
-    SELECT id FROM changes_mark WHERE attempts = 0 AND alone = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    SELECT m.id FROM changes_mark m WHERE m.attempts = 0 AND m.alone = %s {only}
+    ORDER BY m.id LIMIT %s FOR UPDATE SKIP LOCKED
 """
+PICK_ALL, PICK_SETTLED = PICK.format(only=""), PICK.format(only=f"AND NOT {gathering.IS_GATHERING}")
 TAKE = """
     SELECT id, kind, subject_id, alone FROM changes_mark WHERE id = ANY (%s) ORDER BY id FOR UPDATE SKIP LOCKED
 """
@@ -53,9 +56,10 @@ class Drained:
     dead: int = 0
 
 
-def drain(*, seconds: float = 60.0, batch: int = BATCH) -> Drained:
+def drain(*, seconds: float = 60.0, batch: int = BATCH, patient: bool = False) -> Drained:
     """Work off what waits until nothing is left or the time is up. Any number of drains may run at once.
 
+    A `patient` one, which is what workers run, lets the changes of a subject that changes all the time gather.
     Raises OperationalError or InterfaceError when the database is away or a lock cannot be had; the marks stay.
     """
     until = time.monotonic() + seconds
@@ -65,20 +69,21 @@ def drain(*, seconds: float = 60.0, batch: int = BATCH) -> Drained:
     # Seen now and tried last: what fails in this drain has its next attempt in the next one.
     suspects = _suspects()
     while time.monotonic() < until:
-        claim, marks = _claim(batch)
+        claim, marks = _claim(batch, patient)
         if claim is None:
             break
         _work_off(claim, marks, done)
     _work_off_suspects(suspects, done, until)
+    gathering.forget()
     beat("drain")
     return done
 
 
-def _claim(batch: int) -> tuple[int | None, list[int]]:
+def _claim(batch: int, patient: bool = False) -> tuple[int | None, list[int]]:
     """Take marks, those that people's changes left first; note them down for the case that we are killed."""
     with transaction.atomic(), connection.cursor() as cursor:
         for alone in (False, True):
-            cursor.execute(PICK, [alone, batch])
+            cursor.execute(PICK_SETTLED if patient else PICK_ALL, [alone, batch])
             marks = [row[0] for row in cursor.fetchall()]
             if marks:
                 return _note(marks), marks
@@ -113,6 +118,7 @@ def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
         span = pinned_span()
         cursor.execute(TAKE, [list(marks)])
         rows = cursor.fetchall()
+        gathering.note((kind, subject) for _id, kind, subject, alone in rows if not alone)
         touched = Touched.by(row[1:] for row in rows)
         for figures in kept():
             figures.hand_on(touched)

@@ -66,6 +66,28 @@ class Claim(models.Model):
         return f"{self.pk}: {len(self.marks)}"
 
 
+class Recent(models.Model):
+    """How often a subject was worked off lately: one that changes all the time is let gather (apps.changes.gathering).
+
+    Unlogged: after a crash nothing has been lately.
+    """
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    subject_id = models.BigIntegerField()
+    pk = models.CompositePrimaryKey("kind", "subject_id")
+    times = models.SmallIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("subject worked off lately")
+        verbose_name_plural = _("subjects worked off lately")
+        default_permissions = ()
+        indexes = [models.Index(fields=["at"], name="changes_recent_at")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_id}: {self.times}"
+
+
 class DeadLetter(models.Model):
     """A mark that could not be worked off, kept with the reason until somebody sends it again."""
 

@@ -9,7 +9,7 @@ from . import proof, turning
 @shared_task(name="changes.drain", queue="recompute")
 def drain() -> None:
     """Work off the marks that wait."""
-    draining.drain()
+    draining.drain(patient=True)
 
 
 @shared_task(name="changes.turn_day", queue="recompute")
