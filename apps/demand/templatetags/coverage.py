@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from apps.common.badges import badge
 from apps.common.weeks import week_code
+from apps.demand.coverage import state_of
 from apps.demand.enums import COVERAGE_COLOURS, CoverageState
 from apps.demand.overview import Figures
 
@@ -92,6 +93,14 @@ def state_badge(state: str) -> Any:
     """Show the state of a position in words, colour and shape."""
     known = CoverageState(state)
     return badge(known.label, COVERAGE_COLOURS[known], SHAPES[known])
+
+
+@register.simple_tag
+def position_badge(figures: Figures) -> Any:
+    """Show the state of one position: never green, nor the blue of a surplus, while somebody is unqualified."""
+    state = state_of(figures.required, figures.assigned)
+    colour = COVERAGE_COLOURS[state]
+    return badge(state.label, "yellow" if figures.unqualified and colour != "red" else colour, SHAPES[state])
 
 
 @register.simple_tag

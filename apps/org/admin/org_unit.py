@@ -19,9 +19,9 @@ from apps.business_rules.language.errors import ConditionError
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, parse_week, week_code
-from apps.demand.coverage import state_of
+from apps.demand.coverage import FIGURES
 from apps.demand.models import PositionCoverage
-from apps.demand.overview import Figures, rolled_up, totals_by_week
+from apps.demand.overview import Figures, of_position, rolled_up, totals_by_week
 from apps.imports.exporting import SheetExportMixin
 
 from ..models import OrgUnit, Position
@@ -217,8 +217,7 @@ def positions_of(unit: Any, week: date, user: Any) -> list[dict[str, Any]]:
     stored = {row.position_id: row for row in PositionCoverage.objects.filter(position__in=[p.pk for p in positions])}
     rows = []
     for position in positions:
-        figures = own_figures(stored.get(position.pk), week)
-        rows.append({"position": position, "figures": figures, "state": state_of(figures.required, figures.assigned)})
+        rows.append({"position": position, "figures": own_figures(stored.get(position.pk), week)})
     return sorted(rows, key=lambda row: (-row["figures"].deficit, row["position"].code))
 
 
@@ -231,17 +230,7 @@ def own_figures(stored: Any, week: date) -> Figures:
     def at(values: list[int]) -> int:
         return values[index] if 0 <= index < len(values) else 0
 
-    required, assigned = at(stored.required), at(stored.assigned)
-    return Figures(
-        required=required,
-        assigned=assigned,
-        reinforcement=at(stored.reinforcement),
-        proposed=at(stored.proposed),
-        unqualified=at(stored.unqualified),
-        filled=min(required, assigned),
-        deficit=max(required - assigned, 0),
-        surplus=max(assigned - required, 0),
-    )
+    return of_position(*(at(getattr(stored, name)) for name in FIGURES))
 
 
 def chosen_week(request: HttpRequest) -> date:
