@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.text import capfirst
@@ -21,7 +20,7 @@ from django.utils.translation import ngettext
 from apps.assignments.models import Assignment
 from apps.business_rules.enums import Severity
 from apps.business_rules.models import RuleViolation
-from apps.changes.freshness import freshness
+from apps.changes.freshness import freshness_shown
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
@@ -196,30 +195,6 @@ def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
         )
         for severity in Severity
     ]  # fmt: skip
-
-
-def freshness_shown() -> dict[str, Any]:
-    """Return how far the figures lag behind what people entered, in words and as a tone."""
-    state = freshness()
-    waiting = ngettext("%(n)d change waiting", "%(n)d changes waiting", state.waiting) % {"n": state.waiting}
-    figures = _("No figures yet") if state.as_of is None else _("Figures of %(age)s ago") % {"age": age(state.as_of)}
-    return {
-        "sentence": f"{figures} · {waiting}",
-        "tone": "red" if state.dead_letters else "yellow" if state.is_late else "green",
-        "dead": state.dead_letters,
-    }
-
-
-def age(moment: datetime) -> str:
-    """Return the time since a moment in one unit: “12 s”, “4 min”, “3 h”, “2 days”."""
-    seconds = max(0, int((timezone.now() - moment).total_seconds()))
-    if seconds < 90:
-        return _("%(n)d s") % {"n": seconds}
-    if seconds < 90 * 60:
-        return _("%(n)d min") % {"n": seconds // 60}
-    if seconds < 48 * 3600:
-        return _("%(n)d h") % {"n": seconds // 3600}
-    return _("%(n)d days") % {"n": seconds // 86_400}
 
 
 def shortcuts(request: HttpRequest) -> list[dict[str, str]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from .models import DeadLetter, Heartbeat
 
@@ -60,6 +63,30 @@ def freshness() -> Freshness:
         dead_letters=DeadLetter.objects.count(),
         first_week=first_week,
     )
+
+
+def freshness_shown() -> dict[str, Any]:
+    """Return how far the figures lag behind what people entered, in words and as a tone."""
+    state = freshness()
+    waiting = ngettext("%(n)d change waiting", "%(n)d changes waiting", state.waiting) % {"n": state.waiting}
+    figures = _("No figures yet") if state.as_of is None else _("Figures of %(age)s ago") % {"age": age(state.as_of)}
+    return {
+        "sentence": f"{figures} · {waiting}",
+        "tone": "red" if state.dead_letters else "yellow" if state.is_late else "green",
+        "dead": state.dead_letters,
+    }
+
+
+def age(moment: datetime) -> str:
+    """Return the time since a moment in one unit: “12 s”, “4 min”, “3 h”, “2 days”."""
+    seconds = max(0, int((timezone.now() - moment).total_seconds()))
+    if seconds < 90:
+        return _("%(n)d s") % {"n": seconds}
+    if seconds < 90 * 60:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if seconds < 48 * 3600:
+        return _("%(n)d h") % {"n": seconds // 3600}
+    return _("%(n)d days") % {"n": seconds // 86_400}
 
 
 def beat(name: str) -> None:

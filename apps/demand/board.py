@@ -91,9 +91,18 @@ def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board
             return Board(week, None, [], [])
         scope = scope_of(user)
     params = {"week": week, "root": root, "scope": scope}
-    closed_at = _one("SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s", params)
+    closed_at = closing_of(week)
     if closed_at is not None:
         return Board(week, closed_at, _units(CLOSED_UNITS, params), _positions(CLOSED_POSITIONS, params))
+    return Board(week, None, _units(LIVE_UNITS, params), _positions(LIVE_POSITIONS, params))
+
+
+def closing_of(week: date) -> datetime | None:
+    """Return when a week was closed; None for one of those that are kept up to date. Raise NoFigures for any other."""
+    params = {"week": week}
+    closed_at: datetime | None = _one("SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s", params)
+    if closed_at is not None:
+        return closed_at
     kept = _one(
         f"SELECT EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)"
         " OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)",
@@ -101,7 +110,22 @@ def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board
     )
     if not kept:
         raise NoFigures(week)
-    return Board(week, None, _units(LIVE_UNITS, params), _positions(LIVE_POSITIONS, params))
+    return None
+
+
+def closed_weeks(limit: int) -> list[date]:
+    """Return the Mondays of the last closed weeks, the newest first; a step a week, however many rows each has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH RECURSIVE closed AS (
+                SELECT max(week) AS week, 1 AS number FROM demand_closedunitweek
+                UNION ALL
+                SELECT (SELECT max(c.week) FROM demand_closedunitweek c WHERE c.week < closed.week), number + 1
+                FROM closed WHERE closed.week IS NOT NULL AND number < %s
+            ) SELECT week FROM closed WHERE week IS NOT NULL ORDER BY week DESC""",
+            [limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _one(sql: str, params: dict[str, Any]) -> Any:
