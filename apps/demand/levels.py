@@ -7,7 +7,7 @@ the whole tree into memory, and how many there are does not depend on its size. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -18,7 +18,8 @@ from django.db import connection
 from apps.common.tree import walk
 
 from .board import closing_of
-from .coverage import FIGURES, STATES, UNIT_FIGURES
+from .coverage import FIGURES, STATES, UNIT_FIGURES, state_of
+from .enums import CoverageState
 from .overview import Figures, of_position
 
 # What a cell of many weeks needs of a unit; the rest follows from these.
@@ -104,6 +105,11 @@ class PositionAt(Line):
 
     unit: int
 
+    @property
+    def state(self) -> CoverageState:
+        """Return how it stands in the first week."""
+        return state_of(self.figures.required, self.figures.assigned)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -159,6 +165,27 @@ def levels(question: Question) -> Answer:
     places = [Place(line, level, _key(line) in reached) for level, line in walk(tops, content, reached, _key)]
     pages = _pages(tops if alone is None else content.get(alone, []), question)
     return Answer(places, reached, closed_at, pages, _longer(content, alone))
+
+
+def contents(
+    question: Question, units: Sequence[int], *, is_closed: bool
+) -> tuple[dict[int, list[UnitAt | PositionAt]], dict[int, int]]:
+    """Return what lies right below each of these units, and how many more there are of it than `per_level`.
+
+    For units that an answer has shown already: whether they are in scope is not asked again.
+    """
+    state = "" if question.state == NET_ZERO else question.state
+    source = _Source(
+        replace(question, kind="", state=state, page=1),
+        is_closed=len(question.weeks) == 1 and closing_of(question.weeks[0]) is not None,
+    )
+    found: dict[int, list[UnitAt | PositionAt]] = {unit: [] for unit in units}
+    for line in source.units(sorted(units)):
+        if line.parent in found:
+            found[line.parent].append(line)
+    for position in source.positions(sorted(units)):
+        found[position.unit].append(position)
+    return found, _longer(found, None)
 
 
 def _key(line: Line) -> int:
