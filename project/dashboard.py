@@ -80,25 +80,27 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "people": people_tiles(user, request),
         "violations": violation_tiles(user, request),
         "worst": [
-            {"unit": item, "link": address("org.orgunit", "change", item.unit_id)}
+            {"unit": item, "link": address("demand.unitcoverage", "changelist", request=request, unit=item.code)}
             for item in worst_units(root=root, week=week, limit=WORST)
         ],
-        "tree_link": address("org.orgunit", "changelist"),
+        "tree_link": address("demand.unitcoverage", "changelist", request=request, order="worst"),
         "week": week,
     }
 
 
 def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) -> list[Tile]:
-    tree = address("org.orgunit", "changelist", request=request)
+    def board(**query: str) -> str:
+        return address("demand.unitcoverage", "changelist", request=request, **query)
+
     hidden = count_net_zero(root=root, week=week)
     return [
-        Tile(_("Required hours"), now.required_hours, _("a week"), icon="target"),
+        Tile(_("Required hours"), now.required_hours, _("a week"), board(), icon="target"),
         Tile(_("Filled hours"), now.filled_hours, _("of what is required"), icon="task_alt"),
         Tile(
             _("Missing hours"),
             now.deficit_hours,
             _("never set off against surplus"),
-            tree,
+            board(order="worst"),
             "red" if now.deficit else "green",
             "trending_down",
         ),
@@ -106,7 +108,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Surplus hours"),
             now.surplus_hours,
             _("%(hours)s h are reinforcement") % {"hours": number_format(now.reinforcement_hours)},
-            "",
+            board(state="OVER_COVERED"),
             "blue" if now.surplus else "",
             "add_circle",
         ),
@@ -114,7 +116,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Vacant positions"),
             now.vacant,
             ngettext("and %(n)d partly covered", "and %(n)d partly covered", now.partial) % {"n": now.partial},
-            address("org.position", "changelist", request=request),
+            board(state="VACANT"),
             "red" if now.vacant else "green",
             "person_off",
         ),
@@ -122,7 +124,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Net-zero units"),
             hidden,
             _("surplus hides a gap there"),
-            tree,
+            board(state="NET_ZERO"),
             "yellow" if hidden else "green",
             "balance",
         ),

@@ -201,6 +201,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
             "children": [(child, rolled.get(child.pk, Figures())) for child in children],
             "positions": positions_of(unit, week, request.user),
             "timeline_link": timeline_of("org.orgunit", unit.pk),
+            "board_links": board_links(unit, week, request),
         }
 
 
@@ -238,6 +239,17 @@ def chosen_week(request: HttpRequest) -> date:
 def toggle(opened: set[int], pk: int, week: date) -> str:
     """Return the address that opens a closed unit or closes an open one."""
     return f"?{urlencode({'open': toggled(opened, pk), 'week': week_code(week)})}#unit-{pk}"
+
+
+def board_links(unit: Any, week: date, request: HttpRequest) -> list[tuple[str, Any]]:
+    """Return the addresses of the unit's board in this week and of its 13 weeks, for whom they are open."""
+    if not request.user.has_perm("demand.view_unitcoverage"):
+        return []
+    board = reverse("admin:demand_unitcoverage_changelist")
+    return [
+        (f"{board}?{urlencode({'unit': unit.code, 'week': week_code(week)})}", _("Coverage board")),
+        (f"{board}?{urlencode({'unit': unit.code, 'view': 'weeks'})}", _("13 weeks")),
+    ]
 
 
 def timeline_of(label: str, pk: Any) -> str:
