@@ -18,11 +18,11 @@ from apps.imports.writing import FORMATS, PLAIN, SPANISH_EXCEL, table_csv, table
 from apps.org.enums import UnitKind
 from apps.org.querysets import scope_read_once
 
-from ..coverage import FIGURES, ROLLED_UP, STATES, state_of
+from ..coverage import FIGURES, ROLLED_UP, STATES
 from ..levels import Answer, PositionAt, UnitAt
 from ..overview import Figures
 from .board_asked import EXPORT, WEEKS, Asked, answered, read_asked
-from .board_rows import KINDS, unit_words, units_on, way_to
+from .board_rows import KINDS, position_words, unit_words, units_on, way_to
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -117,7 +117,4 @@ def _weeks_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]
 
 
 def _state(line: UnitAt | PositionAt, figures: Figures) -> str:
-    if isinstance(line, PositionAt):
-        return str(state_of(figures.required, figures.assigned).label)
-    words = unit_words(figures)
-    return f"{words}, {_('net-zero')}" if figures.net_zero else words
+    return position_words(figures) if isinstance(line, PositionAt) else unit_words(figures)

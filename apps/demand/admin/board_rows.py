@@ -55,7 +55,7 @@ class Row:
     def words(self) -> str:
         """Return in words how the line stands in the first week."""
         line = self.line
-        return str(line.state.label) if isinstance(line, PositionAt) else unit_words(line.figures)
+        return position_words(line.figures) if isinstance(line, PositionAt) else unit_words(line.figures)
 
 
 def rows_of(asked: Asked, answer: Answer, units: Mapping[int, OrgUnit], site: str) -> list[Row]:
@@ -114,22 +114,26 @@ def _weeks(asked: Asked, line: UnitAt | PositionAt) -> Iterable[tuple[date, Figu
 
 def _unit_cell(week: date, figures: Figures, asked: Asked, line: UnitAt) -> SafeString:
     link = _focus(asked, line, view="", week=week_code(week))
-    words = unit_words(figures)
-    tone, percent = figures.tone, figures.coverage_percent
+    tone = figures.tone
     shape = STATE_SHAPES[CoverageState.PARTIAL] if tone == Tone.YELLOW else SHAPES[tone]
     if figures.net_zero:
-        words, shape = f"{words}, {_('net-zero')}", "balance"
-    return _cell(link, tone, shape, percent, words, figures)
+        shape = "balance"
+    return _cell(link, tone, shape, figures.coverage_percent, unit_words(figures), figures)
 
 
 def _position_cell(week: date, figures: Figures, at: str) -> SafeString:
     state = state_of(figures.required, figures.assigned)
-    tone: str = COVERAGE_COLOURS[state]
-    words, shape = str(state.label), STATE_SHAPES[state]
+    tone, shape = COVERAGE_COLOURS[state], STATE_SHAPES[state]
     if figures.unqualified:
-        tone = Tone.YELLOW if tone != Tone.RED else tone
-        words, shape = f"{words}, {_('unqualified hours')}", "school"
-    return _cell(f"{at}#{week_code(week)}", tone, shape, figures.raw_percent, words, figures)
+        tone, shape = Tone.RED if tone == Tone.RED else Tone.YELLOW, "school"
+    link = f"{at}#{week_code(week)}"
+    return _cell(link, tone, shape, figures.raw_percent, position_words(figures), figures)
+
+
+def position_words(figures: Figures) -> str:
+    """Return in words how a position stands."""
+    state = str(state_of(figures.required, figures.assigned).label)
+    return f"{state}, {_('unqualified hours')}" if figures.unqualified else state
 
 
 def unit_words(figures: Figures) -> str:
@@ -138,9 +142,11 @@ def unit_words(figures: Figures) -> str:
         return _("No demand")
     if figures.is_green:
         return _("Covered")
-    if short := figures.vacant + figures.partial:
-        return ngettext("%(n)d position short", "%(n)d positions short", short) % {"n": short}
-    return _("Unqualified hours")
+    short = figures.vacant + figures.partial
+    if not short:
+        return _("Unqualified hours")
+    words = ngettext("%(n)d position short", "%(n)d positions short", short) % {"n": short}
+    return f"{words}, {_('net-zero')}" if figures.net_zero else words
 
 
 def _cell(link: str, tone: str, shape: str, percent: Any, words: str, figures: Figures) -> SafeString:
