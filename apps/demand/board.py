@@ -99,18 +99,18 @@ def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board
 
 def closing_of(week: date) -> datetime | None:
     """Return when a week was closed; None for one of those that are kept up to date. Raise NoFigures for any other."""
-    params = {"week": week}
-    closed_at: datetime | None = _one("SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s", params)
-    if closed_at is not None:
-        return closed_at
-    kept = _one(
-        f"SELECT EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)"
-        " OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)",
-        params,
-    )
-    if not kept:
+    closed_at: datetime | None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT (SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s),
+                EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)
+                OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)""",
+            {"week": week},
+        )
+        closed_at, is_kept = cursor.fetchone()
+    if closed_at is None and not is_kept:
         raise NoFigures(week)
-    return None
+    return closed_at
 
 
 def closed_weeks(limit: int) -> list[date]:
@@ -126,12 +126,6 @@ def closed_weeks(limit: int) -> list[date]:
             [limit],
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def _one(sql: str, params: dict[str, Any]) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchone()[0]
 
 
 def _inside(path: str) -> str:

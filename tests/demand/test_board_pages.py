@@ -423,4 +423,13 @@ def test_a_page_with_2_and_with_20_costs_the_same(house: Any, as_user: Browse, q
     few = [queries(address) for address in addresses]
     more(9)
     assert [queries(address) for address in addresses] == few
-    assert few[0] <= 15
+
+
+@pytest.mark.parametrize("view", ["", "weeks"])
+def test_whatever_is_asked_takes_fifteen_queries_at_most(house: Any, as_user: Browse, view: str) -> None:
+    client = as_user(house.manager)
+    query = f"unit=H1A&tag=ICU&view={view}&{opened(house.h1, house.ward)}"
+    factories.PositionTagFactory(position=house.extra, tag=house.tag)
+    with CaptureQueriesContext(connection) as asked:
+        assert codes(client.get(f"{PAGE}?{query}")) == ["H1A", "P4"]
+    assert len(asked) <= 15, [query["sql"][:100] for query in asked.captured_queries]
