@@ -29,7 +29,7 @@ from ..board import closed_weeks
 from ..enums import CoverageState
 from ..levels import NET_ZERO, UNQUALIFIED, Answer, Order, UnitAt
 from ..models import UnitCoverage
-from .board_asked import EXPORT, VIEW, WEEKS, Asked, answered, read_asked
+from .board_asked import EXPORT, OPEN_AT_MOST, VIEW, WEEKS, Asked, answered, read_asked
 from .board_files import BoardFiles
 from .board_pack import BoardPack
 from .board_rows import MOST_SHOWN, rows_of, units_on
@@ -88,7 +88,6 @@ class UnitCoverageAdmin(BoardFiles, BoardPack, ReadOnlyAdmin):
             "title": title,
             "content_title": title,
             "subtitle": None,
-            "opts": self.opts,
             "asked": asked,
             "is_weeks": asked.view == WEEKS,
             "is_flat": asked.is_flat,
@@ -96,6 +95,7 @@ class UnitCoverageAdmin(BoardFiles, BoardPack, ReadOnlyAdmin):
             "rows": rows,
             "is_cut": len(answer.places) > MOST_SHOWN,
             "most": MOST_SHOWN,
+            "most_open": OPEN_AT_MOST if len(answer.opened) >= OPEN_AT_MOST else 0,
             "weeks": [(week_code(week), week) for week in asked.weeks],
             "week_code": week_code(asked.week),
             "week_last": asked.week + timedelta(days=6),
