@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.text import capfirst
@@ -21,7 +20,7 @@ from django.utils.translation import ngettext
 from apps.assignments.models import Assignment
 from apps.business_rules.enums import Severity
 from apps.business_rules.models import RuleViolation
-from apps.changes.freshness import freshness
+from apps.changes.freshness import freshness_shown
 from apps.common.clock import monday_of, today
 from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
@@ -81,25 +80,27 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "people": people_tiles(user, request),
         "violations": violation_tiles(user, request),
         "worst": [
-            {"unit": item, "link": address("org.orgunit", "change", item.unit_id)}
+            {"unit": item, "link": address("demand.unitcoverage", "changelist", request=request, unit=item.code)}
             for item in worst_units(root=root, week=week, limit=WORST)
         ],
-        "tree_link": address("org.orgunit", "changelist"),
+        "tree_link": address("demand.unitcoverage", "changelist", request=request, order="worst"),
         "week": week,
     }
 
 
 def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) -> list[Tile]:
-    tree = address("org.orgunit", "changelist", request=request)
+    def board(**query: str) -> str:
+        return address("demand.unitcoverage", "changelist", request=request, **query)
+
     hidden = count_net_zero(root=root, week=week)
     return [
-        Tile(_("Required hours"), now.required_hours, _("a week"), icon="target"),
+        Tile(_("Required hours"), now.required_hours, _("a week"), board(), icon="target"),
         Tile(_("Filled hours"), now.filled_hours, _("of what is required"), icon="task_alt"),
         Tile(
             _("Missing hours"),
             now.deficit_hours,
             _("never set off against surplus"),
-            tree,
+            board(order="worst"),
             "red" if now.deficit else "green",
             "trending_down",
         ),
@@ -107,7 +108,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Surplus hours"),
             now.surplus_hours,
             _("%(hours)s h are reinforcement") % {"hours": number_format(now.reinforcement_hours)},
-            "",
+            board(state="OVER_COVERED"),
             "blue" if now.surplus else "",
             "add_circle",
         ),
@@ -115,7 +116,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Vacant positions"),
             now.vacant,
             ngettext("and %(n)d partly covered", "and %(n)d partly covered", now.partial) % {"n": now.partial},
-            address("org.position", "changelist", request=request),
+            board(state="VACANT"),
             "red" if now.vacant else "green",
             "person_off",
         ),
@@ -123,7 +124,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
             _("Net-zero units"),
             hidden,
             _("surplus hides a gap there"),
-            tree,
+            board(state="NET_ZERO"),
             "yellow" if hidden else "green",
             "balance",
         ),
@@ -196,30 +197,6 @@ def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
         )
         for severity in Severity
     ]  # fmt: skip
-
-
-def freshness_shown() -> dict[str, Any]:
-    """Return how far the figures lag behind what people entered, in words and as a tone."""
-    state = freshness()
-    waiting = ngettext("%(n)d change waiting", "%(n)d changes waiting", state.waiting) % {"n": state.waiting}
-    figures = _("No figures yet") if state.as_of is None else _("Figures of %(age)s ago") % {"age": age(state.as_of)}
-    return {
-        "sentence": f"{figures} · {waiting}",
-        "tone": "red" if state.dead_letters else "yellow" if state.is_late else "green",
-        "dead": state.dead_letters,
-    }
-
-
-def age(moment: datetime) -> str:
-    """Return the time since a moment in one unit: “12 s”, “4 min”, “3 h”, “2 days”."""
-    seconds = max(0, int((timezone.now() - moment).total_seconds()))
-    if seconds < 90:
-        return _("%(n)d s") % {"n": seconds}
-    if seconds < 90 * 60:
-        return _("%(n)d min") % {"n": seconds // 60}
-    if seconds < 48 * 3600:
-        return _("%(n)d h") % {"n": seconds // 3600}
-    return _("%(n)d days") % {"n": seconds // 86_400}
 
 
 def shortcuts(request: HttpRequest) -> list[dict[str, str]]:

@@ -48,7 +48,7 @@ MENU: list[tuple[Any, list[Line]]] = [
         _("Coverage"),
         [
             Line("assignment_ind", "assignments.assignment"),
-            Line("grid_view", "demand.unitcoverage"),
+            Line("grid_view", "demand.unitcoverage", title=_("Coverage board")),
             Line("view_week", "demand.positioncoverage"),
             Line(
                 "event_upcoming",

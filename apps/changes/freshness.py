@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
-
-from .models import DeadLetter, Heartbeat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 LATE = timedelta(seconds=30)
 
@@ -44,22 +45,49 @@ class Freshness:
 
 
 def freshness() -> Freshness:
-    """Return how fresh the figures are now; three small queries."""
+    """Return how fresh the figures are now; one small query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), min(created_at), (SELECT min(first_week) FROM changes_calendar) FROM changes_mark"
+            """SELECT count(*), min(created_at), (SELECT min(first_week) FROM changes_calendar),
+                (SELECT beat_at FROM changes_heartbeat WHERE name = 'drain'),
+                (SELECT beat_at FROM changes_heartbeat WHERE name = 'relay'),
+                (SELECT count(*) FROM changes_deadletter)
+            FROM changes_mark"""
         )
-        waiting, oldest, first_week = cursor.fetchone()
-    beats = dict(Heartbeat.objects.values_list("name", "beat_at"))
+        waiting, oldest, first_week, drained, relayed, dead_letters = cursor.fetchone()
     return Freshness(
         now=timezone.now(),
-        drained_at=beats.get("drain"),
-        relay_at=beats.get("relay"),
+        drained_at=drained,
+        relay_at=relayed,
         waiting=waiting,
         oldest_at=oldest,
-        dead_letters=DeadLetter.objects.count(),
+        dead_letters=dead_letters,
         first_week=first_week,
     )
+
+
+def freshness_shown() -> dict[str, Any]:
+    """Return how far the figures lag behind what people entered, in words and as a tone."""
+    state = freshness()
+    waiting = ngettext("%(n)d change waiting", "%(n)d changes waiting", state.waiting) % {"n": state.waiting}
+    figures = _("No figures yet") if state.as_of is None else _("Figures of %(age)s ago") % {"age": age(state.as_of)}
+    return {
+        "sentence": f"{figures} · {waiting}",
+        "tone": "red" if state.dead_letters else "yellow" if state.is_late else "green",
+        "dead": state.dead_letters,
+    }
+
+
+def age(moment: datetime) -> str:
+    """Return the time since a moment in one unit: “12 s”, “4 min”, “3 h”, “2 days”."""
+    seconds = max(0, int((timezone.now() - moment).total_seconds()))
+    if seconds < 90:
+        return _("%(n)d s") % {"n": seconds}
+    if seconds < 90 * 60:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if seconds < 48 * 3600:
+        return _("%(n)d h") % {"n": seconds // 3600}
+    return _("%(n)d days") % {"n": seconds // 86_400}
 
 
 def beat(name: str) -> None:

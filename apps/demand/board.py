@@ -91,23 +91,41 @@ def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board
             return Board(week, None, [], [])
         scope = scope_of(user)
     params = {"week": week, "root": root, "scope": scope}
-    closed_at = _one("SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s", params)
+    closed_at = closing_of(week)
     if closed_at is not None:
         return Board(week, closed_at, _units(CLOSED_UNITS, params), _positions(CLOSED_POSITIONS, params))
-    kept = _one(
-        f"SELECT EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)"
-        " OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)",
-        params,
-    )
-    if not kept:
-        raise NoFigures(week)
     return Board(week, None, _units(LIVE_UNITS, params), _positions(LIVE_POSITIONS, params))
 
 
-def _one(sql: str, params: dict[str, Any]) -> Any:
+def closing_of(week: date) -> datetime | None:
+    """Return when a week was closed; None for one of those that are kept up to date. Raise NoFigures for any other."""
+    closed_at: datetime | None
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchone()[0]
+        cursor.execute(
+            f"""SELECT (SELECT min(closed_at) FROM demand_closedunitweek WHERE week = %(week)s),
+                EXISTS (SELECT 1 FROM demand_unitcoverage c WHERE c.required[{STORED}] IS NOT NULL)
+                OR NOT EXISTS (SELECT 1 FROM demand_unitcoverage)""",
+            {"week": week},
+        )
+        closed_at, is_kept = cursor.fetchone()
+    if closed_at is None and not is_kept:
+        raise NoFigures(week)
+    return closed_at
+
+
+def closed_weeks(limit: int) -> list[date]:
+    """Return the Mondays of the last closed weeks, the newest first; a step a week, however many rows each has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH RECURSIVE closed AS (
+                SELECT max(week) AS week, 1 AS number FROM demand_closedunitweek
+                UNION ALL
+                SELECT (SELECT max(c.week) FROM demand_closedunitweek c WHERE c.week < closed.week), number + 1
+                FROM closed WHERE closed.week IS NOT NULL AND number < %s
+            ) SELECT week FROM closed WHERE week IS NOT NULL ORDER BY week DESC""",
+            [limit],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _inside(path: str) -> str:

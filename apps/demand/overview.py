@@ -11,7 +11,7 @@ from django.db import connection
 
 from apps.common.hours import to_hours, to_percent
 
-from .coverage import UNIT_FIGURES
+from .coverage import STATES, UNIT_FIGURES, state_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Figures:
     @property
     def is_green(self) -> bool:
         """Say whether every position with demand is covered or over, by people who are qualified."""
-        return self.required > 0 and not (self.vacant or self.partial or self.unqualified)
+        return self.required > 0 and not (self.deficit or self.unqualified)
 
     @property
     def tone(self) -> str:
@@ -76,6 +76,22 @@ class Figures:
     filled_hours = property(lambda self: to_hours(self.filled))
     deficit_hours = property(lambda self: to_hours(self.deficit))
     surplus_hours = property(lambda self: to_hours(self.surplus))
+
+
+def of_position(required: int, assigned: int, reinforcement: int, proposed: int, unqualified: int) -> Figures:
+    """Return one position's hour-days of a week as the figures of a unit that has no other."""
+    state = state_of(required, assigned)
+    return Figures(
+        required=required,
+        assigned=assigned,
+        reinforcement=reinforcement,
+        proposed=proposed,
+        unqualified=unqualified,
+        filled=min(required, assigned),
+        deficit=max(required - assigned, 0),
+        surplus=max(assigned - required, 0),
+        **{name: int(state == counted) for name, counted in STATES.items()},
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,7 +19,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-from apps.common.cells import Day, Number
+from apps.common.cells import Day, Number, neutralise
 from apps.common.errors import Reason, Refusal
 from apps.common.resources import VERSION, VERSION_SPANISH, SheetResource
 from apps.users.permissions import sees_sensitive
@@ -123,6 +123,37 @@ def write_xlsx(resource: SheetResource, rows: QuerySet[Any], *, user: User | Non
                     _cell(sheet, resource.version_of(instance)),
                 ]
             )
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def table_csv(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> bytes:
+    """Return a table of texts, numbers and dates that is no kind of sheet as a CSV; its first row is the header."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, date):
+            return style.day(value.isoformat())
+        if isinstance(value, int | Decimal):
+            return style.number(str(value))
+        return neutralise("" if value is None else str(value))
+
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n")
+    writer.writerows(map(text, row) for row in rows)
+    return (("\ufeff" if style.bom else "") + buffer.getvalue()).encode()
+
+
+def table_xlsx(title: str, rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return the same table as a workbook: texts typed as text, so that no formula runs."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    sheet.freeze_panes = "A2"
+    for number, row in enumerate(rows):
+        if number == 0:
+            for column, name in enumerate(row, start=1):
+                sheet.column_dimensions[get_column_letter(column)].width = max(12, len(str(name)) + 2)
+        sheet.append([_cell(sheet, value, bold=number == 0) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

@@ -101,11 +101,11 @@ def test_a_scoped_unit_that_hides_a_gap_counts_only_within_the_scope(busy: Any, 
     assert tiles(overview(as_user(busy.admin)), "hours")["Net-zero units"] == 2
 
 
-def test_the_worst_units_come_first_and_lead_to_their_page(busy: Any, as_user: Any) -> None:
+def test_the_worst_units_come_first_and_lead_to_their_board(busy: Any, as_user: Any) -> None:
     store_unit(busy.h2, required=100, deficit=100, vacant=3)
     rows = overview(as_user(busy.admin)).context["worst"]
     assert [row["unit"].code for row in rows] == ["H2", "H1"]
-    assert rows[0]["link"] == reverse("admin:org_orgunit_change", args=(busy.h2.pk,))
+    assert rows[0]["link"] == f"{reverse('admin:demand_unitcoverage_changelist')}?unit=H2"
 
 
 def test_the_weeks_are_drawn_with_a_text_and_a_table(busy: Any, as_user: Any) -> None:

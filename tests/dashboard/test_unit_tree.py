@@ -136,6 +136,23 @@ def test_a_units_page_shows_its_positions_with_their_state_and_the_weeks(
     assert html.count("coveris-horizon-value") == 13
 
 
+@pytest.mark.parametrize(
+    ("assigned", "unqualified", "tone", "state"),
+    [(0, 0, "red", "Vacant"), (12, 0, "yellow", "Partial"), (36, 0, "green", "Covered"), (36, 6, "yellow", "Covered"),
+     (40, 0, "green", "Over-covered")],
+)  # fmt: skip
+def test_the_bar_of_a_position_on_its_units_page_has_the_colour_of_its_state(
+    clinic: Any, as_user: Any, assigned: int, unqualified: int, tone: str, state: str
+) -> None:
+    store_position(clinic.p1, required=36, assigned=assigned, unqualified=unqualified)
+    html = page(as_user(clinic.manager), reverse("admin:org_orgunit_change", args=(clinic.h1.pk,)))
+    [row] = re.findall(r"<tr>(?:(?!</tr>).)*Enfermería de guardia.*?</tr>", html, re.S)
+    assert re.findall(r"coveris-progress coveris-tone-(\w+)", row) == [tone]
+    badge = re.search(rf'coveris-badge-(\w+)">(?:(?!</span>).)*</span>{state}</span>', row, re.S)
+    assert badge, row
+    assert (badge.group(1) == "green") == (state == "Covered" and not unqualified)
+
+
 def test_only_an_administrator_changes_units(clinic: Any, as_user: Any) -> None:
     path = reverse("admin:org_orgunit_change", args=(clinic.h1.pk,))
     data = {"code": "H1", "name": "Guardia", "kind": "SERVICE", "parent": clinic.root.pk, "is_active": "on"}

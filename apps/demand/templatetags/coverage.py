@@ -12,8 +12,10 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.common.badges import badge
+from apps.common.badges import badge, progress
+from apps.common.hours import to_hours
 from apps.common.weeks import week_code
+from apps.demand.coverage import state_of
 from apps.demand.enums import COVERAGE_COLOURS, CoverageState
 from apps.demand.overview import Figures
 
@@ -92,6 +94,42 @@ def state_badge(state: str) -> Any:
     """Show the state of a position in words, colour and shape."""
     known = CoverageState(state)
     return badge(known.label, COVERAGE_COLOURS[known], SHAPES[known])
+
+
+@register.simple_tag
+def position_badge(figures: Figures) -> Any:
+    """Show the state of one position: never green, nor the blue of a surplus, while somebody is unqualified."""
+    state = state_of(figures.required, figures.assigned)
+    colour = COVERAGE_COLOURS[state]
+    return badge(state.label, "yellow" if figures.unqualified and colour != "red" else colour, SHAPES[state])
+
+
+@register.simple_tag
+def coverage_bar(percent: Decimal | None, tone: str) -> Any:
+    """Show a percentage as a bar with its number; a dash without demand."""
+    return progress(percent, as_percent(percent), tone)
+
+
+@register.simple_tag
+def figure_flags(figures: Figures, is_unit: bool) -> list[Any]:
+    """Return what a line has to say beside its numbers: net-zero, unqualified, reinforcement and proposed hours."""
+    flags = []
+    if figures.net_zero and is_unit:
+        hint = _("As many hours are assigned as required, yet some are missing: surplus hides the gap.")
+        flags.append(badge(_("Net-zero"), "yellow", "balance", hint))
+    if figures.unqualified:
+        flags.append(badge(_("%(hours)s h unqualified") % {"hours": _hours(figures.unqualified)}, "yellow", "school"))
+    if figures.reinforcement:
+        flags.append(
+            badge(_("%(hours)s h reinforcement") % {"hours": _hours(figures.reinforcement)}, "blue", "add_circle")
+        )
+    if figures.proposed:
+        flags.append(badge(_("%(hours)s h proposed") % {"hours": _hours(figures.proposed)}, "petrol", "pending"))
+    return flags
+
+
+def _hours(hour_days: int) -> str:
+    return number_format(to_hours(hour_days), decimal_pos=2)
 
 
 @register.simple_tag

@@ -18,10 +18,11 @@ from apps.business_rules.language.bounds import in_time_for_a_list
 from apps.business_rules.language.errors import ConditionError
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.clock import monday_of, today
+from apps.common.tree import DEEPEST_INDENT, opened_in, toggled, walk
 from apps.common.weeks import horizon, parse_week, week_code
-from apps.demand.coverage import state_of
+from apps.demand.coverage import FIGURES
 from apps.demand.models import PositionCoverage
-from apps.demand.overview import Figures, rolled_up, totals_by_week
+from apps.demand.overview import Figures, of_position, rolled_up, totals_by_week
 from apps.imports.exporting import SheetExportMixin
 
 from ..models import OrgUnit, Position
@@ -34,7 +35,7 @@ class Node:
     """A row of the tree: a unit, how deep it hangs, whether it is open, and its figures with all below."""
 
     def __init__(self, unit: Any, level: int, is_open: bool):
-        self.unit, self.level, self.is_open = unit, min(level, 6), is_open
+        self.unit, self.level, self.is_open = unit, min(level, DEEPEST_INDENT), is_open
         self.has_children: bool = unit.has_children
         self.figures = Figures()
         self.toggle = ""
@@ -95,7 +96,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
         units = self.get_queryset(request).select_related("manager")
         children = OrgUnit.objects.filter(parent=OuterRef("pk"))
         units = units.annotate(has_children=Exists(children))
-        opened = opened_units(request)
+        opened = opened_in(request.GET.get("open"), OPEN_AT_MOST)
         where, error = request.GET.get(WHERE, "").strip(), None
         if where:
             units, error = self.meeting(request, units)
@@ -112,7 +113,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
         is_open = {node.unit.pk for node in nodes if node.is_open}
         for node in nodes:
             node.figures = figures.get(node.unit.pk, Figures())
-            node.toggle = toggled(is_open, node.unit.pk, week) if node.has_children and not is_search else ""
+            node.toggle = toggle(is_open, node.unit.pk, week) if node.has_children and not is_search else ""
         context = {
             **self.admin_site.each_context(request),
             **self.sheet_links(request, keep=("q", WHERE)),
@@ -157,17 +158,9 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
                 else:
                     is_cut = True
             ask = [unit.pk for unit in rows if unit.pk in opened and unit.has_children]
-        nodes: list[Node] = []
-
-        def add(parent: int | None, level: int) -> None:
-            for unit in by_parent.get(parent, []):
-                is_open = unit.pk in opened and unit.has_children
-                nodes.append(Node(unit, level, is_open))
-                if is_open:
-                    add(unit.pk, level + 1)
-
-        add(None, 0)
-        return nodes, is_cut
+        tops = by_parent.pop(None)
+        rows_in_order = walk(tops, by_parent, opened, lambda unit: unit.pk)
+        return [Node(unit, level, unit.pk in opened and unit.has_children) for level, unit in rows_in_order], is_cut
 
     def _found(self, units: Any, request: HttpRequest, term: str) -> tuple[list[Node], bool]:
         """Return the units that match, each with the names above it."""
@@ -208,6 +201,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
             "children": [(child, rolled.get(child.pk, Figures())) for child in children],
             "positions": positions_of(unit, week, request.user),
             "timeline_link": timeline_of("org.orgunit", unit.pk),
+            "board_links": board_links(unit, week, request),
         }
 
 
@@ -217,8 +211,7 @@ def positions_of(unit: Any, week: date, user: Any) -> list[dict[str, Any]]:
     stored = {row.position_id: row for row in PositionCoverage.objects.filter(position__in=[p.pk for p in positions])}
     rows = []
     for position in positions:
-        figures = own_figures(stored.get(position.pk), week)
-        rows.append({"position": position, "figures": figures, "state": state_of(figures.required, figures.assigned)})
+        rows.append({"position": position, "figures": own_figures(stored.get(position.pk), week)})
     return sorted(rows, key=lambda row: (-row["figures"].deficit, row["position"].code))
 
 
@@ -231,17 +224,7 @@ def own_figures(stored: Any, week: date) -> Figures:
     def at(values: list[int]) -> int:
         return values[index] if 0 <= index < len(values) else 0
 
-    required, assigned = at(stored.required), at(stored.assigned)
-    return Figures(
-        required=required,
-        assigned=assigned,
-        reinforcement=at(stored.reinforcement),
-        proposed=at(stored.proposed),
-        unqualified=at(stored.unqualified),
-        filled=min(required, assigned),
-        deficit=max(required - assigned, 0),
-        surplus=max(assigned - required, 0),
-    )
+    return of_position(*(at(getattr(stored, name)) for name in FIGURES))
 
 
 def chosen_week(request: HttpRequest) -> date:
@@ -253,18 +236,20 @@ def chosen_week(request: HttpRequest) -> date:
     return week if week in horizon() else monday_of(today())
 
 
-def opened_units(request: HttpRequest) -> set[int] | None:
-    """Return the units the reader opened; None when nothing was said, so that the first level opens by itself."""
-    if "open" not in request.GET:
-        return None
-    named = request.GET["open"].split(",")[:OPEN_AT_MOST]
-    return {int(item) for item in named if item.isascii() and item.isdigit() and len(item) < 19}
-
-
-def toggled(opened: set[int], pk: int, week: date) -> str:
+def toggle(opened: set[int], pk: int, week: date) -> str:
     """Return the address that opens a closed unit or closes an open one."""
-    wanted = ",".join(map(str, sorted(opened ^ {pk})))
-    return f"?{urlencode({'open': wanted, 'week': week_code(week)})}#unit-{pk}"
+    return f"?{urlencode({'open': toggled(opened, pk), 'week': week_code(week)})}#unit-{pk}"
+
+
+def board_links(unit: Any, week: date, request: HttpRequest) -> list[tuple[str, Any]]:
+    """Return the addresses of the unit's board in this week and of its 13 weeks, for whom they are open."""
+    if not request.user.has_perm("demand.view_unitcoverage"):
+        return []
+    board = reverse("admin:demand_unitcoverage_changelist")
+    return [
+        (f"{board}?{urlencode({'unit': unit.code, 'week': week_code(week)})}", _("Coverage board")),
+        (f"{board}?{urlencode({'unit': unit.code, 'view': 'weeks'})}", _("13 weeks")),
+    ]
 
 
 def timeline_of(label: str, pk: Any) -> str:
