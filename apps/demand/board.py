@@ -19,6 +19,7 @@ from apps.org.querysets import scope_of, sees_the_house
 from .coverage import FIGURES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, element
+from .tables import WHOLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,28 +137,23 @@ def _inside(path: str) -> str:
     )
 
 
-def _rolled_up(rows: str) -> str:
-    """Return SQL that adds `rows (path, UNIT_FIGURES)` to each unit on their paths that is asked for and in scope."""
-    sums = ", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)
-    return f"""
-        SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth, {sums}
-        FROM ({rows}) AS r
-        CROSS JOIN LATERAL unnest(r.path) WITH ORDINALITY AS above (id, depth)
-        JOIN org_orgunit u ON u.id = above.id
-        LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
-             AND (%(scope)s::bigint IS NULL OR r.path[:above.depth - 1] @> ARRAY[%(scope)s::bigint])
-        WHERE {_inside("r.path[:above.depth]")}
-        GROUP BY r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth"""
-
-
-LIVE_UNITS = _rolled_up(
-    f"""SELECT u.path, {", ".join(f"COALESCE(c.{name}[{STORED}], 0) AS {name}" for name in UNIT_FIGURES)}
-    FROM org_orgunit u LEFT JOIN demand_unitcoverage c ON c.org_unit_id = u.id WHERE {_inside("u.path")}"""
-)
-CLOSED_UNITS = _rolled_up(
-    f"""SELECT c.path, {", ".join(f"c.{name}" for name in UNIT_FIGURES)}
-    FROM demand_closedunitweek c WHERE c.week = %(week)s AND {_inside("c.path")}"""
-)
+LIVE_UNITS = f"""
+    SELECT u.path, u.id, u.code, u.name, above.code, cardinality(u.path),
+        {", ".join(f"COALESCE(c.{name}[{STORED}], 0)" for name in UNIT_FIGURES)}
+    FROM org_orgunit u LEFT JOIN {WHOLES.name} c ON c.org_unit_id = u.id
+    LEFT JOIN org_orgunit above ON above.id = u.parent_id
+        AND (%(scope)s::bigint IS NULL OR above.path @> ARRAY[%(scope)s::bigint])
+    WHERE {_inside("u.path")}"""
+CLOSED_UNITS = f"""
+    SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth,
+        {", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)}
+    FROM demand_closedunitweek AS r
+    CROSS JOIN LATERAL unnest(r.path) WITH ORDINALITY AS above (id, depth)
+    JOIN org_orgunit u ON u.id = above.id
+    LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
+        AND (%(scope)s::bigint IS NULL OR r.path[:above.depth - 1] @> ARRAY[%(scope)s::bigint])
+    WHERE r.week = %(week)s AND {_inside("r.path[:above.depth]")}
+    GROUP BY r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth"""
 LIVE_POSITIONS = f"""
     SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}[{STORED}]" for name in FIGURES)}
     FROM demand_positioncoverage c

@@ -1,6 +1,6 @@
 """The tree with its figures, level by level: what the board and the heatmap of coverage show.
 
-One statement rolls up the units that are asked for, a second one reads the positions of the open ones: neither brings
+One statement reads the units that are asked for, a second one reads the positions of the open ones: neither brings
 the whole tree into memory, and how many there are does not depend on its size. Weeks gone by have the tree they had.
 """
 
@@ -21,6 +21,7 @@ from .board import closing_of
 from .coverage import FIGURES, STATES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, of_position
+from .tables import WHOLES
 
 # What a cell of many weeks needs of a unit; the rest follows from these.
 FEW_FIGURES = ("required", "assigned", "unqualified", "filled", "vacant", "partial")
@@ -275,12 +276,43 @@ class _Source:
             paged = "parent = %(alone)s"
         shown = ", ".join(f"COALESCE({column}, 0)" for column in self.columns)
         skipped = f"CASE WHEN {paged} THEN %(skipped)s ELSE 0 END"
+        is_kept = not self.is_closed and self.asked.tag is None
         return f"""
-            WITH tree AS MATERIALIZED (
-                SELECT t.*, u.code, u.name, u.kind, u.is_active, {wanted} AS wanted
+            WITH {self._kept(wanted) if is_kept else self._added_up(wanted)},
+            placed AS (
+                SELECT w.*, t.*,
+                       row_number() OVER (PARTITION BY {level} ORDER BY {self._order()} w.code) AS place,
+                       count(*) OVER (PARTITION BY {level}) AS sisters
+                FROM wanted w LEFT JOIN (SELECT id AS unit, {", ".join(self.columns)} FROM total) AS t ON t.unit = w.id
+                WHERE {self._unit_meets()}
+            )
+            SELECT id, code, name, kind, is_active, path, has_units, sisters, {shown} FROM placed
+            WHERE place > {skipped} AND place <= {skipped} + %(per_level)s ORDER BY place"""
+
+    def _kept(self, wanted: str) -> str:
+        """Return CTEs `wanted` (units) and `total` (their figures): what is kept of units with everything below."""
+        return f"""
+            wanted AS MATERIALIZED (
+                SELECT t.*, u.code, u.name, u.kind, u.is_active,
+                       EXISTS (SELECT FROM org_orgunit below WHERE below.parent_id = t.id) AS has_units
+                FROM ({self.tree}) AS t JOIN org_orgunit u ON u.id = t.id WHERE {self.within("t.path")} AND {wanted}
+            ),
+            total AS (
+                SELECT c.org_unit_id AS id, {self._elements()} FROM {_ahead(WHOLES.name)}
+                WHERE c.org_unit_id IN (SELECT id FROM wanted)
+            )"""
+
+    def _added_up(self, wanted: str) -> str:
+        """Return the same for what nothing is kept of: a closed week, the positions with a tag."""
+        return f"""
+            tree AS MATERIALIZED (
+                SELECT t.*, u.code, u.name, u.kind, u.is_active, {wanted} AS is_wanted
                 FROM ({self.tree}) AS t JOIN org_orgunit u ON u.id = t.id WHERE {self.within("t.path")}
             ),
-            wanted AS MATERIALIZED (SELECT * FROM tree WHERE wanted),
+            wanted AS MATERIALIZED (
+                SELECT w.*, w.id IN (SELECT parent FROM tree WHERE parent IS NOT NULL) AS has_units
+                FROM tree w WHERE is_wanted
+            ),
             -- Each unit adds to the nearest one asked for at or above it; those are then added up among themselves.
             nearest AS (
                 SELECT DISTINCT ON (t.id) t.id AS unit, w.id AS wanted
@@ -295,20 +327,10 @@ class _Source:
                 SELECT above.id, {self.sums("p")}
                 FROM part p JOIN wanted w ON w.id = p.wanted CROSS JOIN LATERAL unnest(w.path) AS above (id)
                 WHERE above.id IN (SELECT id FROM wanted) GROUP BY above.id
-            ),
-            placed AS (
-                SELECT w.id, w.code, w.name, w.kind, w.is_active, w.path, w.parent, t.*,
-                       w.id IN (SELECT parent FROM tree WHERE parent IS NOT NULL) AS has_units,
-                       row_number() OVER (PARTITION BY {level} ORDER BY {self._order()} w.code) AS place,
-                       count(*) OVER (PARTITION BY {level}) AS sisters
-                FROM wanted w LEFT JOIN (SELECT id AS unit, {", ".join(self.columns)} FROM total) AS t ON t.unit = w.id
-                WHERE {self._unit_meets()}
-            )
-            SELECT id, code, name, kind, is_active, path, has_units, sisters, {shown} FROM placed
-            WHERE place > {skipped} AND place <= {skipped} + %(per_level)s ORDER BY place"""
+            )"""
 
     def _own_figures(self) -> str:
-        """Return SQL of the figures (unit, columns) that are added up: those of units, or of positions with a tag."""
+        """Return SQL of the figures (unit, columns) added up: of units in a closed week, of tagged positions."""
         if self.asked.tag is not None:
             columns = [
                 f"{sql} AS {name}_{number}"
@@ -318,13 +340,15 @@ class _Source:
             ]
             unit = "c.path[array_upper(c.path, 1)]" if self.is_closed else "p.org_unit_id"
             return f"SELECT {unit} AS unit, {', '.join(columns)} FROM {self._positions_stored()}"
-        columns = [
+        return f"SELECT c.org_unit_id AS unit, {self._elements()} FROM demand_closedunitweek c WHERE c.week = %(week)s"
+
+    def _elements(self) -> str:
+        """Return SQL of the columns, read from a row of kept figures."""
+        return ", ".join(
             f"COALESCE({self._element(name, number)}, 0) AS {name}_{number}"
             for number in self.numbers
             for name in self.figures
-        ]
-        stored = "demand_closedunitweek c WHERE c.week = %(week)s" if self.is_closed else _ahead("demand_unitcoverage")
-        return f"SELECT c.org_unit_id AS unit, {', '.join(columns)} FROM {stored}"
+        )
 
     def _element(self, name: str, number: int) -> str:
         return f"c.{name}" if self.is_closed else f"c.{name}[c.ahead + {number + 1}]"

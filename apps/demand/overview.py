@@ -1,4 +1,4 @@
-"""The stored figures of units, rolled up when they are read: what the pages of coverage show."""
+"""The stored figures of units with everything below them: what the pages of coverage show."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import connection
 from apps.common.hours import to_hours, to_percent
 
 from .coverage import STATES, UNIT_FIGURES, state_of
+from .tables import WHOLES
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
         cursor.execute(
             f"""
             SELECT w.week, {_sums(element("w.week"))}
-            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+            FROM org_orgunit u JOIN {WHOLES.name} c ON c.org_unit_id = u.id
             CROSS JOIN unnest(%(weeks)s::date[]) AS w (week)
-            WHERE %(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]
+            WHERE {"u.id = %(root)s" if root is not None else "u.parent_id IS NULL"}
             GROUP BY w.week
             """,
             {"weeks": list(weeks), "root": root},
@@ -132,21 +133,14 @@ def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
 
 def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
     """Return the figures of each unit with everything below it; units without any are left out."""
-    ids = list(unit_ids)
-    if not ids:
-        return {}
+    index = element("%(week)s::date")
+    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in UNIT_FIGURES)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT above.id, {_sums(element("%(week)s::date"))}
-            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
-            CROSS JOIN LATERAL unnest(u.path) AS above (id)
-            WHERE u.path && %(ids)s::bigint[] AND above.id = ANY(%(ids)s::bigint[])
-            GROUP BY above.id
-            """,
-            {"week": week, "ids": ids},
+            f"SELECT c.org_unit_id, {columns} FROM {WHOLES.name} c WHERE c.org_unit_id = ANY(%(ids)s::bigint[])",
+            {"week": week, "ids": list(unit_ids)},
         )
-        return {row[0]: Figures(*map(int, row[1:])) for row in cursor.fetchall()}
+        return {row[0]: Figures(*row[1:]) for row in cursor.fetchall()}
 
 
 def count_net_zero(*, root: int | None, week: date) -> int:
@@ -155,14 +149,9 @@ def count_net_zero(*, root: int | None, week: date) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT count(*) FROM (
-                SELECT above.id
-                FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
-                CROSS JOIN LATERAL unnest(u.path[COALESCE(array_position(u.path, %(root)s::bigint), 1):]) AS above (id)
-                WHERE %(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]
-                GROUP BY above.id
-                HAVING SUM(c.deficit[{index}]) > 0 AND SUM(c.assigned[{index}]) >= SUM(c.required[{index}])
-            ) AS flagged
+            SELECT count(*) FROM {WHOLES.name} c JOIN org_orgunit u ON u.id = c.org_unit_id
+            WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint])
+                AND c.deficit[{index}] > 0 AND c.assigned[{index}] >= c.required[{index}]
             """,
             {"week": week, "root": root},
         )

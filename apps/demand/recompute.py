@@ -68,6 +68,19 @@ class PositionFigures(Figures):
         return storing.differences(POSITIONS, *coverage_sql(span), span)
 
 
+def refresh_wholes(units: set[int], span: Span) -> set[int]:
+    """Write what these units and all above them have with everything below; return the ids rewritten.
+
+    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
+    leaves marks whose pass waits for these locks.
+    """
+    locked: set[int] = set()
+    while lacking := (units | units_above(units)) - locked:
+        storing.lock(WHOLES, sorted(lacking), span)
+        locked |= lacking
+    return storing.write(WHOLES, *added_up_sql(span, own=UNITS.name, units=locked), span)
+
+
 class UnitFigures(Figures):
     """Two rows a unit: demand.UnitCoverage over its own positions, demand.WholeCoverage with everything below it.
 
@@ -91,19 +104,7 @@ class UnitFigures(Figures):
         units = sorted(ids)
         storing.lock(UNITS, units, span)
         own = storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
-        return own | self._refresh_wholes(set(units), span)
-
-    def _refresh_wholes(self, units: set[int], span: Span) -> set[int]:
-        """Write what these units and all above them are with everything below; return the ids rewritten.
-
-        The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
-        leaves marks whose pass waits for these locks.
-        """
-        locked: set[int] = set()
-        while lacking := (units | units_above(units)) - locked:
-            storing.lock(WHOLES, sorted(lacking), span)
-            locked |= lacking
-        return storing.write(WHOLES, *added_up_sql(span, own=UNITS.name, units=locked), span)
+        return own | refresh_wholes(set(units), span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None

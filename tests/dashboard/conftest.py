@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.demand.coverage import UNIT_FIGURES
 from apps.demand.models import PositionCoverage, UnitCoverage
+from apps.demand.recompute import refresh_wholes
 
 MONDAY = date(2026, 12, 7)
 WEEKS = 13
@@ -22,6 +25,8 @@ def store_unit(unit: Any, first_week: date = MONDAY, **sums: float) -> UnitCover
     row, _created = UnitCoverage.objects.update_or_create(
         org_unit=unit, defaults={"first_week": first_week, "computed_at": timezone.now(), **values}
     )
+    with transaction.atomic():
+        refresh_wholes({unit.pk}, Span(MONDAY, WEEKS, MONDAY))
     return row
 
 
