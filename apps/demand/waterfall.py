@@ -120,9 +120,9 @@ class Waterfall:
 class Record:
     """One record behind a cause and what it is worth in a position, in hour-days.
 
-    `record_id` is that of an assignment, employee, leave, tag of an employee, adjustment or position, as the cause says;
-    `name` the kind of leave, the name of the tag or the reason of the adjustment; `hours` its weekly hours in hundredths;
-    `week` the closed week of a correction.
+    `record_id` is that of an assignment, employee, leave, tag of an employee, adjustment or position, as the cause
+    says; `name` the kind of leave, the name of the tag or the reason of the adjustment; `hours` the weekly hours of an
+    assignment or adjustment; `week` the closed week of a correction.
     """
 
     cause: Cause
@@ -179,13 +179,11 @@ def waterfall(place: Place, first: date, second: date, *, today: date | None = N
             beside AS (
                 SELECT p.id, p.code, p.title, b.*
                 FROM (
-                    SELECT position_id, {_pairs("required", "assigned")},
-                           COALESCE(sum(GREATEST(required - assigned, 0)) FILTER (WHERE side = 0), 0)::bigint AS deficit0,
-                           COALESCE(sum(GREATEST(required - assigned, 0)) FILTER (WHERE side = 1), 0)::bigint AS deficit1
-                    FROM shown GROUP BY position_id
+                    SELECT position_id, {_pairs("required", "assigned", "deficit")}
+                    FROM (SELECT *, GREATEST(required - assigned, 0) AS deficit FROM shown) AS s GROUP BY position_id
                 ) AS b JOIN org_position p ON p.id = b.position_id
                 WHERE (required0, assigned0) <> (required1, assigned1)
-                ORDER BY abs(deficit1 - deficit0) DESC, abs(assigned1 - assigned0) + abs(required1 - required0) DESC, p.code
+                ORDER BY abs(deficit1 - deficit0) DESC, abs(assigned1 - assigned0) DESC, p.code
                 LIMIT {MOST_POSITIONS}
             )
             SELECT 'side', side::text, NULL, required, assigned, reinforcement, unqualified, filled, deficit, surplus
@@ -377,7 +375,8 @@ def _sql(
         FROM (
             SELECT position_id, side, required, assigned, unqualified FROM kept
             UNION ALL
-            SELECT position_id, side, -required, -assigned, -unqualified FROM live WHERE side = ANY (%(closed_sides)s::int[])
+            SELECT position_id, side, -required, -assigned, -unqualified
+            FROM live WHERE side = ANY (%(closed_sides)s::int[])
         ) AS both_ways
         GROUP BY position_id, side
     ),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from apps.changes.span import Span
-from apps.demand.models import PositionCoverage
-from apps.demand.waterfall import BRIDGED, Cause, Place, Waterfall, records, waterfall
-from apps.org.models import OrgUnit, Position
+from apps.demand.waterfall import BRIDGED, Place, Waterfall, records, waterfall
+from apps.org.models import Position
 from tests.demand.test_figures_equal_the_oracle import build
 
 pytestmark = pytest.mark.django_db

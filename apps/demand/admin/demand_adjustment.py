@@ -23,10 +23,12 @@ from apps.imports.exporting import SheetExportMixin
 from ..models import DemandAdjustment
 from ..services.adjustments import remove_adjustment, save_adjustments
 from .cliffs import CliffsPage
+from .trend import TrendPage
+from .waterfall import WaterfallPage
 
 
 @admin.register(DemandAdjustment)
-class DemandAdjustmentAdmin(CliffsPage, SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
+class DemandAdjustmentAdmin(CliffsPage, WaterfallPage, TrendPage, SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
     """More or fewer hours for some time, beside the position's baseline."""
 
     icon = "tune"
