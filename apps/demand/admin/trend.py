@@ -25,8 +25,8 @@ else:
     Screen = object
 
 BACK = (13, 26, 52)
-# The drawing: hours above, percent below, so many units a week.
-LEFT, STEP, BAR = 56, 22, 14
+# The drawing: hours above, percent below; the weeks share its width.
+LEFT, WIDTH, NARROWEST = 60, 900, 14
 TOP, GROUND = 24, 184
 PERCENT_TOP, PERCENT_GROUND = 232, 304
 HEIGHT = 318
@@ -88,18 +88,20 @@ def _draw(weeks: Sequence[Week]) -> dict[str, Any]:
     known = [week.figures for week in weeks if week.figures is not None]
     highest = max((figures.filled + figures.deficit + figures.surplus for figures in known), default=0) or 1
     scale = (GROUND - TOP) / highest
+    step = max(NARROWEST, WIDTH / max(1, len(weeks)))
+    thickness = step * 0.62
     bars: list[dict[str, Any]] = []
     runs: list[list[str]] = [[]]
     dots = []
     for place, week in enumerate(weeks):
-        left = LEFT + place * STEP + (STEP - BAR) / 2
+        left = LEFT + place * step + (step - thickness) / 2
         code = week_code(week.monday)
         item: dict[str, Any] = {
             "left": f"{left:.1f}",
-            "middle": f"{left + BAR / 2:.1f}",
-            "hit": f"{LEFT + place * STEP:.1f}",
+            "middle": f"{left + thickness / 2:.1f}",
+            "hit": f"{LEFT + place * step:.1f}",
             "code": code,
-            "label": code.split("-")[1] if not place % 4 else "",
+            "label": code.split("-")[1] if step > 40 or not place % 4 else "",
             "monday": week.monday,
             "figures": week.figures,
         }
@@ -117,25 +119,24 @@ def _draw(weeks: Sequence[Week]) -> dict[str, Any]:
             runs.append([])
         else:
             height = PERCENT_GROUND - float(percent) / MOST_PERCENT * (PERCENT_GROUND - PERCENT_TOP)
-            runs[-1].append(f"{left + BAR / 2:.1f},{height:.1f}")
-            dots.append((f"{left + BAR / 2:.1f}", f"{height:.1f}", percent == MOST_PERCENT))
+            runs[-1].append(f"{left + thickness / 2:.1f},{height:.1f}")
+            dots.append((f"{left + thickness / 2:.1f}", f"{height:.1f}", percent == MOST_PERCENT))
         bars.append(item)
     closed = sum(week.is_closed for week in weeks)
     return {
         "bars": bars,
         "lines": [" ".join(run) for run in runs if len(run) > 1],
         "dots": dots,
-        "width": LEFT + STEP * max(1, len(weeks)) + 8,
+        "width": f"{LEFT + step * max(1, len(weeks)) + 8:.0f}",
         "height": HEIGHT,
         "left": LEFT,
-        "bar": BAR,
-        "step": STEP,
+        "bar": f"{thickness:.1f}",
+        "step": f"{step:.1f}",
         "top": TOP,
         "ground": GROUND,
         "percent_top": PERCENT_TOP,
         "percent_ground": PERCENT_GROUND,
         "highest": hours_text(highest),
-        "gone": f"{closed * STEP}",
-        "now": f"{LEFT + closed * STEP + STEP / 2:.1f}",
-        "is_long": len(weeks) > 30,
+        "gone": f"{closed * step:.1f}",
+        "now": f"{LEFT + (closed + 0.5) * step:.1f}",
     }
