@@ -190,11 +190,12 @@ class WaterfallPage(Screen):  # type: ignore[misc]
         where = where_asked(request, EXPORT)
         asked = _asked(request, where, closed_weeks(horizon()[0]), horizon())
         style = SPANISH_EXCEL if (get_language() or "").startswith("es") else PLAIN
-        rows = _record_rows(request, asked, asked.cause, style) if asked.cause else _cause_rows(asked, style)
+        rows = _record_rows(request, asked, asked.cause) if asked.cause else _cause_rows(asked)
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=style.separator, lineterminator="\r\n")
         for row in rows:
-            writer.writerow(neutralise(cell) for cell in row)
+            # A negative number is no formula.
+            writer.writerow(neutralise(cell) if isinstance(cell, str) else style.number(str(cell)) for cell in row)
         content = (("\ufeff" if style.bom else "") + text.getvalue()).encode()
         return answer_file(request, content, kind="waterfall", format="csv", rows=len(rows) - 1)
 
@@ -483,44 +484,45 @@ def _text(row: Record, seen: Seen) -> str:
 
 # The file
 
+Cells = list[str | int | Decimal]
 
-def _cause_rows(asked: Asked, style: Any) -> list[list[str]]:
+
+def _cause_rows(asked: Asked) -> list[Cells]:
     found = waterfall(asked.where.place, asked.first, asked.second)
-    rows = [[_("Figure"), _("Cause"), _("Hours"), _("Hundredths of an hour × days"), _("Records")]]
+    rows: list[Cells] = [[_("Figure"), _("Cause"), _("Hours"), _("Hundredths of an hour × days"), _("Records")]]
 
-    def add(figure: str, label: str, amount: int, number: str) -> None:
-        rows.append([figure, label, style.number(str(to_hours(amount))), str(amount), number])
+    def add(figure: str, label: str, amount: int, number: int | str = "") -> None:
+        rows.append([figure, label, to_hours(amount), amount, number])
 
-    for figure in ("assigned", "required", "unqualified"):
-        name = FIGURE_NAMES[figure]()
-        add(name, week_code(asked.first), getattr(found.before.figures, figure), "")
-        for part in found.bridge(figure):
-            add(name, str(part.cause.label), getattr(part, figure), str(part.records))
-        add(name, week_code(asked.second), getattr(found.after.figures, figure), "")
-    for figure, name in (
+    for name in ("assigned", "required", "unqualified"):
+        figure = FIGURE_NAMES[name]()
+        add(figure, week_code(asked.first), getattr(found.before.figures, name))
+        for part in found.bridge(name):
+            add(figure, str(part.cause.label), getattr(part, name), part.records)
+        add(figure, week_code(asked.second), getattr(found.after.figures, name))
+    for name, figure in (
         ("filled", _("Filled hours")),
         ("deficit", _("Missing hours")),
         ("surplus", _("Surplus hours")),
     ):
-        add(name, week_code(asked.first), getattr(found.before.figures, figure), "")
-        add(name, week_code(asked.second), getattr(found.after.figures, figure), "")
+        for side in (found.before, found.after):
+            add(figure, week_code(side.week), getattr(side.figures, name))
     return rows
 
 
-def _record_rows(request: HttpRequest, asked: Asked, cause: Cause, style: Any) -> list[list[str]]:
+def _record_rows(request: HttpRequest, asked: Asked, cause: Cause) -> list[Cells]:
     found = records(asked.where.place, asked.first, asked.second, cause, limit=MOST_ROWS)
     seen = Seen.of(request, found)
-    rows = [
+    rows: list[Cells] = [
         [_("Cause"), _("Behind it"), _("Position"), _("Title"), _("Unit name"), _("Employee"), _("Name"),
-         *(FIGURE_NAMES[name]() for name in BRIDGED), _("Assigned, in hundredths × days"),
-         _("Required, in hundredths × days"), _("Unqualified, in hundredths × days")]
+         *(FIGURE_NAMES[name]() for name in BRIDGED),
+         *(_("%(figure)s, hundredths × days") % {"figure": FIGURE_NAMES[name]()} for name in BRIDGED)]
     ]  # fmt: skip
     for row in found:
         amounts = [getattr(row, name) for name in BRIDGED]
+        number = (row.employee_number or "") if row.employee_id in seen.employees else ""
         rows.append(
-            [str(cause.label), _text(row, seen), row.position_code, row.position_title, row.unit_name,
-             (row.employee_number or "") if row.employee_id in seen.employees else "", _employee(row, seen),
-             *(style.number(str(to_hours(amount))) for amount in amounts),
-             str(row.assigned), str(row.required), str(row.unqualified)]
+            [str(cause.label), _text(row, seen), row.position_code, row.position_title, row.unit_name, number,
+             _employee(row, seen), *map(to_hours, amounts), *amounts]
         )  # fmt: skip
     return rows
