@@ -100,23 +100,6 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Waterfall:
-    """Two weeks of a part of the organisation and everything that makes them differ."""
-
-    before: Side
-    after: Side
-    parts: Sequence[Part]
-    moved: Sequence[Moved]
-
-    def bridge(self, figure: str) -> list[Part]:
-        """Return the causes that move one of the BRIDGED figures, in the order of the drawing."""
-        return [part for part in self.parts if getattr(part, figure)]
-
-    def change(self, figure: str) -> int:
-        return int(getattr(self.after.figures, figure) - getattr(self.before.figures, figure))
-
-
-@dataclass(frozen=True)
 class Record:
     """One record behind a cause and what it is worth in a position, in hour-days.
 
@@ -145,6 +128,33 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """Which records are wanted: those behind a cause, worth most first; `limit` None = all."""
+
+    cause: Cause
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """Two weeks of a part of the organisation and everything that makes them differ; `records` as asked for."""
+
+    before: Side
+    after: Side
+    parts: Sequence[Part]
+    moved: Sequence[Moved]
+    records: Sequence[Record] = ()
+
+    def bridge(self, figure: str) -> list[Part]:
+        """Return the causes that move one of the BRIDGED figures, in the order of the drawing."""
+        return [part for part in self.parts if getattr(part, figure)]
+
+    def change(self, figure: str) -> int:
+        return int(getattr(self.after.figures, figure) - getattr(self.before.figures, figure))
+
+
+@dataclass(frozen=True)
 class Place:
     """The positions asked about: those under a unit (None = all), or one, as far as they are in a scope."""
 
@@ -157,8 +167,10 @@ class Place:
         return {"root": self.root, "position": self.position, "scope": self.scope}
 
 
-def waterfall(place: Place, first: date, second: date, *, today: date | None = None) -> Waterfall:
-    """Return what makes the figures of two weeks (Mondays, the earlier first) differ. Two queries, whatever the size.
+def waterfall(
+    place: Place, first: date, second: date, *, behind: Behind | None = None, today: date | None = None
+) -> Waterfall:
+    """Return what makes the figures of two weeks (Mondays, the earlier first) differ. Three queries at most.
 
     Weeks to come are read from the records as they are now. Raise NoFigures for a week that is neither kept nor among
     the current one and the 12 to come.
@@ -166,6 +178,7 @@ def waterfall(place: Place, first: date, second: date, *, today: date | None = N
     closed = _closed_at(first, second, today)
     sql, params = _sql(place, first, second, list(closed), today)
     columns = ("required", "assigned", "reinforcement", "unqualified", "filled", "deficit", "surplus")
+    behind = behind or Behind(Cause.NEW, limit=0)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""{sql},
@@ -194,8 +207,15 @@ def waterfall(place: Place, first: date, second: date, *, today: date | None = N
             FROM parts GROUP BY cause
             UNION ALL
             SELECT 'moved', code, title, id, required0, required1, assigned0, assigned1, deficit0, deficit1 FROM beside
+            UNION ALL
+            (
+                SELECT 'record', cause, NULL, record_id, position_id, employee_id, side, required, assigned, unqualified
+                FROM parts WHERE cause = %(cause)s
+                ORDER BY abs(required) + abs(assigned) DESC, abs(unqualified) DESC, record_id, position_id, side
+                LIMIT %(limit)s OFFSET %(offset)s
+            )
             """,
-            params,
+            {**params, "cause": behind.cause.value, "limit": behind.limit, "offset": behind.offset},
         )
         rows = cursor.fetchall()
     sides = {int(row[1]): Figures(**dict(zip(columns, row[3:], strict=True))) for row in rows if row[0] == "side"}
@@ -209,53 +229,45 @@ def waterfall(place: Place, first: date, second: date, *, today: date | None = N
             for row in rows
             if row[0] == "moved"
         ],
+        records=_told(behind.cause, [row[3:] for row in rows if row[0] == "record"], (first, second)),
     )
 
 
-def records(
-    place: Place,
-    first: date,
-    second: date,
-    cause: Cause,
-    *,
-    limit: int | None = None,
-    offset: int = 0,
-    today: date | None = None,
-) -> list[Record]:
-    """Return the records behind a cause, those worth most first. As many as the cause's part counts."""
-    sql, params = _sql(place, first, second, list(_closed_at(first, second, today)), today)
+def _told(cause: Cause, rows: Sequence[Sequence[Any]], weeks: Sequence[date]) -> list[Record]:
+    """Return the records with what they are called, in the same order."""
+    if not rows:
+        return []
+    found, positions, employees = ([row[number] for row in rows] for number in range(3))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""{sql}
-            SELECT r.cause, r.record_id, r.position_id, COALESCE(p.code, ''), COALESCE(p.title, ''),
-                   COALESCE(u.name, ''), r.employee_id, e.employee_number,
-                   e.family_name || ', ' || e.given_name,
-                   COALESCE(a.starts_on, l.starts_on, t.valid_from, d.from_day, p2.opens_on),
-                   COALESCE(a.ends_on, l.ends_on, t.valid_until, d.until_day, p2.closes_on, e2.last_day),
-                   COALESCE(l.kind, c.name, d.reason, ''), COALESCE(a.effective_hours, d.hours),
-                   CASE WHEN r.cause = 'CORRECTION' THEN %(span_first)s::date + r.side * %(ahead)s END,
-                   r.required, r.assigned, r.unqualified
-            FROM (
-                SELECT * FROM parts WHERE cause = %(cause)s
-                ORDER BY abs(required) + abs(assigned) DESC, abs(unqualified) DESC, record_id, position_id, side
-                LIMIT %(limit)s OFFSET %(offset)s
-            ) AS r
+            """
+            SELECT r.record_id, r.position_id, COALESCE(p.code, ''), COALESCE(p.title, ''), COALESCE(u.name, ''),
+                   r.employee_id, e.employee_number, e.family_name || ', ' || e.given_name,
+                   COALESCE(a.starts_on, l.starts_on, t.valid_from, d.from_day, o.opens_on),
+                   COALESCE(a.ends_on, l.ends_on, t.valid_until, d.until_day, o.closes_on, g.last_day),
+                   COALESCE(l.kind, c.name, d.reason, ''), COALESCE(a.effective_hours, d.hours)
+            FROM unnest(%(records)s::bigint[], %(positions)s::bigint[], %(employees)s::bigint[])
+                 WITH ORDINALITY AS r (record_id, position_id, employee_id, place)
             LEFT JOIN org_position p ON p.id = r.position_id
             LEFT JOIN org_orgunit u ON u.id = p.org_unit_id
             LEFT JOIN org_employee e ON e.id = r.employee_id
             LEFT JOIN assignments_assignment a
-                ON a.id = r.record_id AND r.cause IN ('NEW', 'ENDED', 'HOURS', 'BEGUN', 'OVER')
-            LEFT JOIN org_leave l ON l.id = r.record_id AND r.cause IN ('LEAVE', 'RETURN')
-            LEFT JOIN tags_employeetag t ON t.id = r.record_id AND r.cause IN ('TAG_LOST', 'TAG_HELD')
+                ON a.id = r.record_id AND %(cause)s IN ('NEW', 'ENDED', 'HOURS', 'BEGUN', 'OVER')
+            LEFT JOIN org_leave l ON l.id = r.record_id AND %(cause)s IN ('LEAVE', 'RETURN')
+            LEFT JOIN tags_employeetag t ON t.id = r.record_id AND %(cause)s IN ('TAG_LOST', 'TAG_HELD')
             LEFT JOIN tags_tagcatalog c ON c.id = t.tag_id
-            LEFT JOIN demand_demandadjustment d ON d.id = r.record_id AND r.cause IN ('ADJUSTED', 'UNADJUSTED')
-            LEFT JOIN org_position p2 ON p2.id = r.record_id AND r.cause IN ('OPENED', 'CLOSED')
-            LEFT JOIN org_employee e2 ON e2.id = r.record_id AND r.cause = 'LEFT'
-            ORDER BY abs(r.required) + abs(r.assigned) DESC, abs(r.unqualified) DESC, r.record_id, r.position_id, r.side
+            LEFT JOIN demand_demandadjustment d ON d.id = r.record_id AND %(cause)s IN ('ADJUSTED', 'UNADJUSTED')
+            LEFT JOIN org_position o ON o.id = r.record_id AND %(cause)s IN ('OPENED', 'CLOSED')
+            LEFT JOIN org_employee g ON g.id = r.record_id AND %(cause)s = 'LEFT'
+            ORDER BY r.place
             """,
-            {**params, "cause": cause.value, "limit": limit, "offset": offset},
+            {"records": found, "positions": positions, "employees": employees, "cause": cause.value},
         )
-        return [Record(Cause(row[0]), *row[1:]) for row in cursor.fetchall()]
+        named = cursor.fetchall()
+    return [
+        Record(*(cause, *name, weeks[row[3]] if cause == Cause.CORRECTION else None, *row[4:]))
+        for name, row in zip(named, rows, strict=True)
+    ]
 
 
 def closed_weeks(before: date, number: int = WEEKS_BACK) -> list[date]:
@@ -402,7 +414,7 @@ def _sql(
         FROM slots s JOIN assignments_assignment a ON a.id = s.assignment_id JOIN org_employee e ON e.id = s.employee_id
         WHERE s.was <> s.is_now OR s.was_short <> s.is_short
     ),
-    reasoned AS (
+    reasoned AS MATERIALIZED (
         SELECT m.*, l.id AS leave_id,
                CASE WHEN m.was AND m.is_now THEN 'TAG'
                     WHEN m.missed_on < m.starts_on THEN 'DATES'

@@ -33,7 +33,7 @@ from apps.org.models import Employee, OrgUnit, Position
 from apps.org.querysets import scope_of
 
 from ..templatetags.coverage import as_percent
-from ..waterfall import BRIDGED, Cause, Moved, Part, Place, Record, Waterfall, closed_weeks, records, waterfall
+from ..waterfall import BRIDGED, Behind, Cause, Moved, Part, Place, Record, Waterfall, closed_weeks, waterfall
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -128,7 +128,7 @@ class WaterfallPage(Screen):  # type: ignore[misc]
         where = where_asked(request, VIEW)
         gone, to_come = closed_weeks(horizon()[0]), horizon()
         asked = _asked(request, where, gone, to_come)
-        found = waterfall(where.place, asked.first, asked.second)
+        found = _found(asked)
         site = self.admin_site.name
         export = reverse(f"{site}:demand_positioncoverage_waterfall_export")
         context = {
@@ -161,14 +161,9 @@ class WaterfallPage(Screen):  # type: ignore[misc]
         if asked.cause is None:
             return None
         part = next((part for part in found.parts if part.cause == asked.cause), Part(asked.cause, 0, 0, 0, 0))
-        pages = max(1, -(-part.records // PAGE_SIZE))
+        pages = _pages(part)
         page = min(asked.page, pages)
-        rows: Sequence[Record] = ()
-        if part.records:
-            rows = records(
-                asked.where.place, asked.first, asked.second, asked.cause,
-                limit=PAGE_SIZE, offset=PAGE_SIZE * (page - 1),
-            )  # fmt: skip
+        rows = found.records
         seen = Seen.of(request, rows)
         shown = [name for name in BRIDGED if getattr(part, name)] or ["assigned"]
         return {
@@ -279,6 +274,22 @@ def _shortcuts(asked: Asked, gone: Sequence[date], to_come: Sequence[date]) -> l
         }
         for label, first, second in choices
     ]
+
+
+def _found(asked: Asked) -> Waterfall:
+    """Return the waterfall with the page of records that was asked for, the last one if that lies beyond it."""
+
+    def page(number: int) -> Waterfall:
+        behind = Behind(asked.cause, PAGE_SIZE, PAGE_SIZE * (number - 1)) if asked.cause else None
+        return waterfall(asked.where.place, asked.first, asked.second, behind=behind)
+
+    found = page(asked.page)
+    part = next((part for part in found.parts if part.cause == asked.cause), None)
+    return page(_pages(part)) if part and asked.page > _pages(part) else found
+
+
+def _pages(part: Part) -> int:
+    return max(1, -(-part.records // PAGE_SIZE))
 
 
 # What is shown
@@ -511,7 +522,8 @@ def _cause_rows(asked: Asked) -> list[Cells]:
 
 
 def _record_rows(request: HttpRequest, asked: Asked, cause: Cause) -> list[Cells]:
-    found = records(asked.where.place, asked.first, asked.second, cause, limit=MOST_ROWS)
+    behind = Behind(cause, limit=MOST_ROWS)
+    found = waterfall(asked.where.place, asked.first, asked.second, behind=behind).records
     seen = Seen.of(request, found)
     rows: list[Cells] = [
         [_("Cause"), _("Behind it"), _("Position"), _("Title"), _("Unit name"), _("Employee"), _("Name"),
