@@ -65,18 +65,18 @@ TONES = {
 
 @dataclass(frozen=True)
 class Where:
-    """The part of the organisation that is looked at; neither = all that the reader may see."""
+    """The part of the organisation that is looked at; neither = all that the reader may see: `scope`, None = all."""
 
     unit: OrgUnit | None = None
     position: Position | None = None
-    scope: int | None = None
+    scope: OrgUnit | None = None
 
     @property
     def place(self) -> Place:
         return Place(
             root=self.unit.pk if self.unit else None,
             position=self.position.pk if self.position else None,
-            scope=self.scope,
+            scope=self.scope.pk if self.scope else None,
         )
 
     @property
@@ -89,7 +89,8 @@ class Where:
     def title(self) -> str:
         if self.position:
             return f"{self.position.title} ({self.position.code})"
-        return f"{self.unit.name} ({self.unit.code})" if self.unit else ""
+        unit = self.unit or self.scope
+        return f"{unit.name} ({unit.code})" if unit else _("All units")
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,8 @@ def where_asked(request: HttpRequest, permission: str) -> Where:
             if found[name] is None:
                 raise Http404
             break
-    return Where(scope=scope_of(user), **found)
+    scope = scope_of(user)
+    return Where(scope=None if scope is None else OrgUnit.objects.get(pk=scope), **found)
 
 
 def units_offered(request: HttpRequest) -> dict[str, Any]:
