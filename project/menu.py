@@ -62,6 +62,18 @@ MENU: list[tuple[Any, list[Line]]] = [
                 title=_("Hanging on one person"),
                 permission="demand.view_positioncoverage",
             ),
+            Line(
+                "waterfall_chart",
+                page="demand_positioncoverage_waterfall",
+                title=_("What changed"),
+                permission="demand.view_positioncoverage",
+            ),
+            Line(
+                "show_chart",
+                page="demand_positioncoverage_trend",
+                title=_("Trend of coverage"),
+                permission="demand.view_positioncoverage",
+            ),
             Line("account_balance_wallet", "offer.ledgerweek"),
         ],
     ),

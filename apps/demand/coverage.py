@@ -7,7 +7,7 @@ All in hour-days (apps.common.hours).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from apps.changes.span import Span
@@ -46,6 +46,84 @@ def state_of(required: int, assigned: int) -> CoverageState:
     return CoverageState.PARTIAL if assigned < required else CoverageState.OVER_COVERED
 
 
+def entries_ctes(span: Span, *, only: Callable[[str], str], counted: str = "a.accepted_at IS NOT NULL") -> str:
+    """Return the common table expressions that end in `entries`: assignments on the days they give hours.
+
+    One row an assignment and unbroken run of days [lo, hi), as offsets from the first Monday. `only` adds a condition
+    on a column of positions' ids ("" = all), `counted` says of the assignment `a` whether it has been accepted.
+    """
+    giving = giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)" if only("a.position_id") else "")
+    return f"""booked AS MATERIALIZED (
+        SELECT a.id AS assignment_id, a.position_id, a.employee_id, (a.effective_hours * 100)::int AS hours,
+               a.is_reinforcement, {counted} AS counted,
+               GREATEST(a.starts_on - %(span_first)s::date, 0) AS lo,
+               LEAST(COALESCE(a.ends_on, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1 AS hi
+        FROM assignments_assignment a
+        WHERE NOT a.voided AND (a.accepted_at IS NOT NULL OR a.status = 'PROPOSED') {only("a.position_id")}
+          AND a.starts_on <= %(span_last)s::date AND (a.ends_on IS NULL OR a.ends_on >= %(span_first)s::date)
+    ),
+    {giving},
+    entries AS MATERIALIZED (
+        SELECT b.assignment_id, b.position_id, b.employee_id, b.hours, b.is_reinforcement, b.counted,
+               GREATEST(b.lo, g.lo) AS lo, LEAST(b.hi, g.hi) AS hi
+        FROM booked b JOIN giving g ON g.employee_id = b.employee_id AND g.lo < b.hi AND g.hi > b.lo
+    )"""
+
+
+# Of the counted entries whose position requires tags: `qualified`, the days on which all of them are held, and
+# `lacking`, the runs of days given without.
+QUALIFIED_CTES = """asked AS (
+        SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id
+        FROM entries n JOIN tags_positiontag w ON w.position_id = n.position_id AND w.level = 'REQUIRED'
+        WHERE n.counted
+    ),
+    held AS (
+        SELECT q.assignment_id, q.tag_id, COALESCE(range_agg(int4range(
+                   GREATEST(t.valid_from - %(span_first)s::date, 0),
+                   LEAST(COALESCE(t.valid_until, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1
+               )) FILTER (WHERE t.id IS NOT NULL), '{}') AS days
+        FROM asked q LEFT JOIN tags_employeetag t ON t.employee_id = q.employee_id AND t.tag_id = q.tag_id
+             AND t.valid_from <= %(span_last)s::date
+             AND (t.valid_until IS NULL OR t.valid_until >= %(span_first)s::date)
+        GROUP BY q.assignment_id, q.tag_id
+    ),
+    qualified AS (SELECT assignment_id, range_intersect_agg(days) AS days FROM held GROUP BY assignment_id),
+    lacking AS (
+        SELECT n.assignment_id, n.position_id, n.hours, lower(run) AS lo, upper(run) AS hi
+        FROM entries n JOIN qualified q ON q.assignment_id = n.assignment_id
+        CROSS JOIN LATERAL unnest(int4multirange(int4range(n.lo, n.hi)) - q.days) AS run
+    )"""
+
+
+def wanted_ctes(*, only: Callable[[str], str], among: str = "TRUE") -> str:
+    """Return the common table expressions that end in `wanted`: hours positions need on runs of days [lo, hi).
+
+    Adjusted positions have a row a day, on those days that meet `among` (of the offset `day`).
+    """
+    return f"""open AS MATERIALIZED (
+        SELECT p.id AS position_id, (p.required_weekly_hours * 100)::int AS hours,
+               GREATEST(COALESCE(p.opens_on - %(span_first)s::date, 0), 0) AS lo,
+               LEAST(COALESCE(p.closes_on, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1 AS hi,
+               EXISTS (
+                   SELECT 1 FROM demand_demandadjustment d WHERE d.position_id = p.id
+                   AND d.from_day <= %(span_last)s::date
+                   AND (d.until_day IS NULL OR d.until_day >= %(span_first)s::date)
+               ) AS adjusted
+        FROM org_position p WHERE TRUE {only("p.id")}
+    ),
+    wanted AS (
+        SELECT position_id, hours, lo, hi FROM open WHERE NOT adjusted AND lo < hi
+        UNION ALL
+        -- Day by day, because each day by itself is never below 0.
+        SELECT o.position_id, GREATEST(0, o.hours + COALESCE((
+                   SELECT sum((d.hours * 100)::int) FROM demand_demandadjustment d WHERE d.position_id = o.position_id
+                   AND d.from_day <= %(span_first)s::date + day
+                   AND (d.until_day IS NULL OR d.until_day >= %(span_first)s::date + day)
+               ), 0))::int, day, day + 1
+        FROM open o CROSS JOIN LATERAL generate_series(o.lo, o.hi - 1) AS day WHERE o.adjusted AND {among}
+    )"""
+
+
 def coverage_sql(
     span: Span,
     *,
@@ -70,50 +148,15 @@ def coverage_sql(
     if accepted:
         counted = f"({counted} OR a.id = ANY (%(coverage_accepted)s::bigint[]))"
         params["coverage_accepted"] = list(accepted)
-    giving = giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)" if some else "")
     columns = ", ".join(
         f"COALESCE({source}.{name}, {zeros(span)}) AS {name}" for name, source in SOURCES.items() if name in figures
     )
-    unqualified = f"""asked AS (
-        SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id
-        FROM entries n JOIN tags_positiontag w ON w.position_id = n.position_id AND w.level = 'REQUIRED'
-        WHERE n.counted
-    ),
-    held AS (
-        SELECT q.assignment_id, q.tag_id, COALESCE(range_agg(int4range(
-                   GREATEST(t.valid_from - %(span_first)s::date, 0),
-                   LEAST(COALESCE(t.valid_until, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1
-               )) FILTER (WHERE t.id IS NOT NULL), '{{}}') AS days
-        FROM asked q LEFT JOIN tags_employeetag t ON t.employee_id = q.employee_id AND t.tag_id = q.tag_id
-             AND t.valid_from <= %(span_last)s::date
-             AND (t.valid_until IS NULL OR t.valid_until >= %(span_first)s::date)
-        GROUP BY q.assignment_id, q.tag_id
-    ),
-    qualified AS (SELECT assignment_id, range_intersect_agg(days) AS days FROM held GROUP BY assignment_id),
-    lacking AS (
-        SELECT n.position_id, n.hours, lower(run) AS lo, upper(run) AS hi
-        FROM entries n JOIN qualified q ON q.assignment_id = n.assignment_id
-        CROSS JOIN LATERAL unnest(int4multirange(int4range(n.lo, n.hi)) - q.days) AS run
-    ),
+    unqualified = f"""{QUALIFIED_CTES},
     short AS (SELECT position_id, {week_sums("hours", span)} AS unqualified FROM lacking GROUP BY position_id),
     """
     if "unqualified" not in figures:
         unqualified = ""
-    sql = f"""WITH booked AS MATERIALIZED (
-        SELECT a.id AS assignment_id, a.position_id, a.employee_id, (a.effective_hours * 100)::int AS hours,
-               a.is_reinforcement, {counted} AS counted,
-               GREATEST(a.starts_on - %(span_first)s::date, 0) AS lo,
-               LEAST(COALESCE(a.ends_on, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1 AS hi
-        FROM assignments_assignment a
-        WHERE NOT a.voided AND (a.accepted_at IS NOT NULL OR a.status = 'PROPOSED') {only("a.position_id")}
-          AND a.starts_on <= %(span_last)s::date AND (a.ends_on IS NULL OR a.ends_on >= %(span_first)s::date)
-    ),
-    {giving},
-    entries AS MATERIALIZED (
-        SELECT b.assignment_id, b.position_id, b.employee_id, b.hours, b.is_reinforcement, b.counted,
-               GREATEST(b.lo, g.lo) AS lo, LEAST(b.hi, g.hi) AS hi
-        FROM booked b JOIN giving g ON g.employee_id = b.employee_id AND g.lo < b.hi AND g.hi > b.lo
-    ),
+    sql = f"""WITH {entries_ctes(span, only=only, counted=counted)},
     given AS (
         SELECT position_id,
                {week_sums("hours", span, where="counted")} AS assigned,
@@ -121,28 +164,7 @@ def coverage_sql(
                {week_sums("hours", span, where="NOT counted")} AS proposed
         FROM entries GROUP BY position_id
     ),
-    {unqualified}open AS MATERIALIZED (
-        SELECT p.id AS position_id, (p.required_weekly_hours * 100)::int AS hours,
-               GREATEST(COALESCE(p.opens_on - %(span_first)s::date, 0), 0) AS lo,
-               LEAST(COALESCE(p.closes_on, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1 AS hi,
-               EXISTS (
-                   SELECT 1 FROM demand_demandadjustment d WHERE d.position_id = p.id
-                   AND d.from_day <= %(span_last)s::date
-                   AND (d.until_day IS NULL OR d.until_day >= %(span_first)s::date)
-               ) AS adjusted
-        FROM org_position p WHERE TRUE {only("p.id")}
-    ),
-    wanted AS (
-        SELECT position_id, hours, lo, hi FROM open WHERE NOT adjusted AND lo < hi
-        UNION ALL
-        -- Day by day, because each day by itself is never below 0.
-        SELECT o.position_id, GREATEST(0, o.hours + COALESCE((
-                   SELECT sum((d.hours * 100)::int) FROM demand_demandadjustment d WHERE d.position_id = o.position_id
-                   AND d.from_day <= %(span_first)s::date + day
-                   AND (d.until_day IS NULL OR d.until_day >= %(span_first)s::date + day)
-               ), 0))::int, day, day + 1
-        FROM open o CROSS JOIN LATERAL generate_series(o.lo, o.hi - 1) AS day WHERE o.adjusted
-    ),
+    {unqualified}{wanted_ctes(only=only)},
     need AS (SELECT position_id, {week_sums("hours", span)} AS required FROM wanted GROUP BY position_id)
     SELECT p.id AS position_id, {columns}
     FROM org_position p

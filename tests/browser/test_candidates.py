@@ -93,7 +93,7 @@ def test_what_hangs_on_one_person(short_of_staff: Clinic, visit: Any, shoot: Any
         title="Guardia rural de todos los fines de semana", org_unit=OrgUnitFactory(name="Puesto sur")
     )
     PositionTagFactory(position=far, tag=rare)
-    page = visit("/admin/demand/demandadjustment/dependence/", user=short_of_staff.admin, look=every_look)
+    page = visit("/admin/demand/unitcoverage/dependence/", user=short_of_staff.admin, look=every_look)
     expect(page.locator(".coveris-dependent")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= every_look.width
     shoot(page, "dependence", full=True)

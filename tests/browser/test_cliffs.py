@@ -26,7 +26,7 @@ from tests.factories import (
 
 from .conftest import Look
 
-PAGE = "/admin/demand/demandadjustment/cliffs/"
+PAGE = "/admin/demand/unitcoverage/cliffs/"
 DAY = timedelta(days=1)
 LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
 

@@ -29,7 +29,7 @@ from tests.factories import (
 from tests.today import TODAY
 
 pytestmark = pytest.mark.django_db
-PAGE = "/admin/demand/demandadjustment/cliffs/"
+PAGE = "/admin/demand/unitcoverage/cliffs/"
 FILE = f"{PAGE}export/"
 DAY = timedelta(days=1)
 Browse = Callable[[Any], Client]

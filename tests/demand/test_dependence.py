@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 TODAY = date(2026, 12, 9)
 DAY = timedelta(days=1)
-PAGE = "/admin/demand/demandadjustment/dependence/"
+PAGE = "/admin/demand/unitcoverage/dependence/"
 
 
 @pytest.fixture

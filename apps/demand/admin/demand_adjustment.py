@@ -22,12 +22,10 @@ from apps.imports.exporting import SheetExportMixin
 
 from ..models import DemandAdjustment
 from ..services.adjustments import remove_adjustment, save_adjustments
-from .cliffs import CliffsPage
-from .dependence import DependencePage
 
 
 @admin.register(DemandAdjustment)
-class DemandAdjustmentAdmin(CliffsPage, DependencePage, SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
+class DemandAdjustmentAdmin(SheetExportMixin, Dialogs, HistoryMixin, BaseAdmin):
     """More or fewer hours for some time, beside the position's baseline."""
 
     icon = "tune"

@@ -33,13 +33,17 @@ from .board_asked import EXPORT, OPEN_AT_MOST, VIEW, WEEKS, Asked, answered, rea
 from .board_files import BoardFiles
 from .board_pack import BoardPack
 from .board_rows import MOST_SHOWN, rows_of, units_on
+from .cliffs import CliffsPage
+from .dependence import DependencePage
+from .trend import TrendPage
+from .waterfall import WaterfallPage
 
 BOARD_MEDIA = PAGE_MEDIA + Media(js=["coveris/js/board.js"])
 TAGS_OFFERED, CLOSED_OFFERED = 300, 104
 
 
 @admin.register(UnitCoverage)
-class UnitCoverageAdmin(BoardFiles, BoardPack, ReadOnlyAdmin):
+class UnitCoverageAdmin(CliffsPage, DependencePage, WaterfallPage, TrendPage, BoardFiles, BoardPack, ReadOnlyAdmin):
     """The organisation by its coverage, from the whole to a unit, its positions and who is on them."""
 
     icon = "grid_view"

@@ -1,0 +1,84 @@
+"""The trend: the closed weeks gone by, the current one and those to come, of a part of the organisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db import connection
+
+from apps.common.clock import today as clock_today
+from apps.common.weeks import horizon
+
+from .coverage import FIGURES
+from .overview import Figures, element
+from .waterfall import WEEKS_BACK, Place, inside
+
+ADDED = (*FIGURES, "filled", "deficit", "surplus")
+
+
+@dataclass(frozen=True)
+class Week:
+    """One week's figures; `figures` is None where none are kept. A closed week is kept for good, with its tree."""
+
+    monday: date
+    is_closed: bool
+    figures: Figures | None
+
+
+def trend(place: Place, *, today: date | None = None, back: int = WEEKS_BACK) -> list[Week]:
+    """Return at most so many weeks gone by, from the first that is kept on, the current one and the 12 to come.
+
+    Positions by state are not counted. One query.
+    """
+    to_come = horizon(today or clock_today())
+    gone = [to_come[0] - timedelta(weeks=number) for number in range(back, 0, -1)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _unit_sql() if place.position is None else _position_sql(),
+            {**place.params, "gone": gone, "to_come": to_come},
+        )
+        rows = cursor.fetchall()
+    found = {(row[0], row[1]): Figures(**dict(zip(ADDED, map(int, row[2:]), strict=True))) for row in rows}
+    weeks = [Week(monday, True, found.get((monday, True))) for monday in gone]
+    while weeks and weeks[0].figures is None:
+        weeks.pop(0)
+    return weeks + [Week(monday, False, found.get((monday, False))) for monday in to_come]
+
+
+def _unit_sql() -> str:
+    at = element("w.week")
+    return f"""
+        SELECT c.week, TRUE, {", ".join(f"sum(c.{name})" for name in ADDED)}
+        FROM demand_closedunitweek c WHERE c.week = ANY (%(gone)s::date[]) AND {inside("c.path")} GROUP BY c.week
+        UNION ALL
+        SELECT w.week, FALSE, {", ".join(f"sum(c.{name}[{at}])" for name in ADDED)}
+        FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+        CROSS JOIN unnest(%(to_come)s::date[]) AS w (week)
+        WHERE c.required[{at}] IS NOT NULL AND {inside("u.path")} GROUP BY w.week"""
+
+
+def _position_sql() -> str:
+    at = element("w.week")
+
+    def figures(of: dict[str, str]) -> str:
+        need, given = of["required"], of["assigned"]
+        return ", ".join(
+            [
+                *of.values(),
+                f"LEAST({given}, {need})",
+                f"GREATEST({need} - {given}, 0)",
+                f"GREATEST({given} - {need}, 0)",
+            ]
+        )
+
+    return f"""
+        SELECT c.week, TRUE, {figures({name: f"c.{name}" for name in FIGURES})}
+        FROM demand_closedpositionweek c
+        WHERE c.position_id = %(position)s AND c.week = ANY (%(gone)s::date[]) AND {inside("c.path")}
+        UNION ALL
+        SELECT w.week, FALSE, {figures({name: f"c.{name}[{at}]" for name in FIGURES})}
+        FROM demand_positioncoverage c
+        JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
+        CROSS JOIN unnest(%(to_come)s::date[]) AS w (week)
+        WHERE c.position_id = %(position)s AND c.required[{at}] IS NOT NULL AND {inside("u.path")}"""
