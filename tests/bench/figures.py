@@ -18,7 +18,8 @@ from apps.changes import storing
 from apps.changes.drain import drain
 from apps.changes.span import Span
 from apps.demand.coverage import coverage_sql, unit_sql
-from apps.demand.recompute import POSITIONS, UNITS
+from apps.demand.tables import POSITIONS, UNITS, WHOLES
+from apps.demand.whole import added_up_sql
 from apps.offer.ledger import ledger_sql
 from apps.offer.recompute import TABLE as LEDGER
 from apps.org.models import Employee, Leave, Position
@@ -27,7 +28,7 @@ from apps.tags.models import EmployeeTag
 from . import stage
 from .data import TODAY
 from .harness import Figure, Report, alternate, percentile, ratio
-from .rules import EIGHT, FLOOR_A, scans
+from .rules import EIGHT, FLOOR_A, judged, scans
 
 ASSIGNMENTS, TAGS, EMPLOYEES, POSITION, _ASKED = FLOOR_A
 FLOOR_C, FLOOR_E = (ASSIGNMENTS, POSITION), (ASSIGNMENTS, TAGS, EMPLOYEES)
@@ -59,7 +60,11 @@ def ledger_written() -> None:
 
 
 def coverage_written() -> None:
-    written((POSITIONS, coverage_sql(WHOLE)), (UNITS, unit_sql(WHOLE, source=POSITIONS.name)))
+    written(
+        (POSITIONS, coverage_sql(WHOLE)),
+        (UNITS, unit_sql(WHOLE, source=POSITIONS.name)),
+        (WHOLES, added_up_sql(WHOLE, own=UNITS.name)),
+    )
 
 
 def everything() -> None:
@@ -185,6 +190,7 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
     ones: dict[str, float] = {}
     for size in sizes:
         stage.enter(size, report)
+        judged(report)
         drain()
         seconds = alternate({"floor": partial(scans, FLOOR_A), "pass": everything}, rounds=rounds)
         passes[size] = percentile(seconds["pass"], 0.5)
@@ -215,7 +221,7 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT sum(pg_total_relation_size(d::regclass)) FROM unnest(%s::text[]) d",
-                [[LEDGER.name, POSITIONS.name, UNITS.name]],
+                [[LEDGER.name, POSITIONS.name, UNITS.name, WHOLES.name]],
             )
             derived = float(cursor.fetchone()[0])
             cursor.execute(
