@@ -311,17 +311,14 @@ class _Query:
         # A kind nobody may ask for leaves no branch.
         branches = branches or f"SELECT * FROM ({self._nothing()}) one"
         return f"""
-            SELECT row_number() OVER (ORDER BY {ORDER}) AS place, {COLUMNS}, t.assigned_to_id,
+            SELECT row_number() OVER (ORDER BY {_of("x", ORDER)}) AS place, {_of("x", COLUMNS)}, t.assigned_to_id,
                 CASE WHEN o.id IS NOT NULL THEN trim(concat(o.given_name, ' ', o.family_name)) END AS owner,
                 t.snoozed_until, {self._quiet("x", "t")} AS is_asleep, t.acknowledged_at, t.note
             FROM (SELECT * FROM ({branches}) every ORDER BY {ORDER} LIMIT %(limit)s OFFSET %(offset)s) x
-            LEFT JOIN LATERAL (
-                SELECT a.* FROM inbox_attention a
-                WHERE a.subject_kind = x.subject_kind AND a.subject_id = x.subject_id AND a.kind = x.kind
-                    AND a.cause = x.cause AND a.rule_id IS NOT DISTINCT FROM x.rule_id
-            ) t ON TRUE
+            LEFT JOIN inbox_attention t
+                ON t.subject_kind = x.subject_kind AND t.subject_id = x.subject_id AND {_is_same("t", "x")}
             LEFT JOIN users_user o ON o.id = t.assigned_to_id
-        """.replace(f"AS place, {COLUMNS}", "AS place, " + ", ".join(f"x.{name}" for name in COLUMNS.split(", ")))
+        """
 
     def totals(self) -> str:
         """Return one row a kind, with how many there are in the column of values."""
@@ -553,6 +550,10 @@ class _Query:
             f"({attention}.snoozed_until > %(today)s AND {item}.rank >= {attention}.seen_rank "
             f"AND {item}.value <= {attention}.seen_value)"
         )
+
+
+def _of(row: str, columns: str) -> str:
+    return ", ".join(f"{row}.{column}" for column in columns.split(", "))
 
 
 def _is_same(attention: str, item: str) -> str:

@@ -257,7 +257,7 @@ def _renew(
         return None
     first = min(records, key=lambda record: str(record.get("ends_on")))
     starts_on = date.fromisoformat(first["ends_on"]) + timedelta(days=1)
-    values = {
+    values: dict[str, Any] = {
         "back": back, "employee": subject.employee_id, "tag": first["id"], "valid_from": localize_input(starts_on),
     }  # fmt: skip
     return _("Renew %(tag)s") % {"tag": first["name"]}, f"{_page('tags_employeetag_add')}?{urlencode(values)}"
@@ -271,7 +271,7 @@ def _find(
         return "", ""
     if not user.has_perm("assignments.add_assignment") or not _inside(scope, subject.position_path):
         return _("See the position"), _page(PAGES[SubjectKind.POSITION], subject.position_id)
-    values = {
+    values: dict[str, Any] = {
         "back": back,
         "position": subject.position_id,
         "effective_hours": f"{hours:.2f}",

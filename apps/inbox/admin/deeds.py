@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
 
 from apps.common.admin.dialogs import Dialog, DialogDeed, choice_field, date_field, text_field
 from apps.common.clock import today
@@ -91,7 +91,7 @@ class DeedDialogs(Screen):  # type: ignore[misc]
                 "kinds": forms.MultipleChoiceField(
                     label=_("In the mail"), required=False, initial=now.kinds,
                     choices=[(kind.value, kind.label) for kind in kinds_of(user)],
-                    widget=UnfoldAdminCheckboxSelectMultiple(),
+                    widget=UnfoldAdminCheckboxSelectMultipleWidget(),
                 ),
             }  # fmt: skip
         dialog = Dialog(
