@@ -8,6 +8,7 @@ it leaves are found first, and what is open about them after.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -194,7 +195,7 @@ def _item(row: Sequence[Any]) -> Item:
         since=since,
         value=value,
         record_id=record_id,
-        extra=extra or {},
+        extra=json.loads(extra) if extra else {},
         is_noted=noted or noted_at is not None,
         assigned_to_id=owner_id,
         assigned_to=owner or "",
@@ -276,6 +277,7 @@ class _Query:
             "expires_until": asked.today + EXPIRES_WITHIN,
             "failed_after": now - FAILED_WITHIN,
             "late_before": now - LATE_AFTER,
+            "zone": settings.TIME_ZONE,
         }
         if asked.only:
             self.params |= {
@@ -474,7 +476,8 @@ class _Query:
     def _proposals(self) -> str:
         return self._branch(
             f"SELECT 'PROPOSAL'::text AS kind, 1 AS rank, "
-            f"to_char(COALESCE(a.expires_on, a.created_at::date), 'YYYY-MM-DD') COLLATE \"C\" AS day, "
+            f"to_char(COALESCE(a.expires_on, (a.created_at AT TIME ZONE %(zone)s)::date), 'YYYY-MM-DD') "
+            f"COLLATE \"C\" AS day, "
             f"a.created_at AS since, 'assignment'::text AS subject_kind, a.id AS subject_id, {NO_RULE}, "
             f"0::numeric(14, 2) AS value, ''::text AS cause, a.id AS record_id, FALSE AS noted, "
             f"jsonb_build_object('expires_on', a.expires_on) AS extra",

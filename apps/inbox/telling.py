@@ -202,7 +202,8 @@ def _cliff(item: Item) -> str:
 
 
 def _proposal(item: Item) -> str:
-    days = max(0, (today() - localtime(item.since).date()).days)
+    # By the clock, as it is counted from when on a proposal waits too long.
+    days = max(0, (localtime().date() - localtime(item.since).date()).days)
     said = ngettext(
         "Proposed %(n)d day ago and not decided.", "Proposed %(n)d days ago and not decided.", days
     ) % {"n": days}  # fmt: skip

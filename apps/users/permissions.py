@@ -84,7 +84,11 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         "business_rules.evaluationrun": ("add",),
         "imports.importjob": ("view", "add", "change"),
     },
-    Role.ADMIN: {**dict.fromkeys(ADMINISTERED, (*READ, *EDIT)), "inbox.digest": ("view",), "inbox.subscription": ("view",)},
+    Role.ADMIN: {
+        **dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
+        "inbox.digest": ("view",),
+        "inbox.subscription": ("view",),
+    },
 }
 LADDER = (Role.VIEWER, Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 

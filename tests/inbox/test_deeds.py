@@ -132,7 +132,7 @@ class TestSnoozing:
 
     def test_a_lower_coverage_is_worse_and_a_higher_one_is_not(self, waiting: Clinic) -> None:
         row = RuleViolation.objects.get(rule__code="UNIT_UNDER_COVERED", subject_code="H1")
-        [item] = [each for each in items_of(waiting.manager, kinds=[AlertKind.UNDER_COVERED])]
+        [item] = items_of(waiting.manager, kinds=[AlertKind.UNDER_COVERED])
         snooze(key=item.key, until=WEEK, actor=waiting.manager)
         RuleViolation.objects.filter(pk=row.pk).update(observed=row.observed + 1)
         assert items_of(waiting.manager, kinds=[AlertKind.UNDER_COVERED]) == []
