@@ -10,7 +10,7 @@ class AlertKind(models.TextChoices):
     """What sort of thing waits for somebody. Those of one rule or more come from its violations."""
 
     UNDER_COVERED = "UNDER_COVERED", _("Unit below target")
-    VACANT = "VACANT", _("New vacancy")
+    VACANT = "VACANT", _("Vacancy")
     CLIFF = "CLIFF", _("Coverage running out")
     EXPIRY = "EXPIRY", _("Tag or contract ending")
     PROPOSAL = "PROPOSAL", _("Proposal waiting")

@@ -116,7 +116,7 @@ def test_only_mine_and_only_the_kinds_asked_for(told: Clinic) -> None:
     assert send_digests(actor=None) == 2
     bodies = {letter.to[0]: letter for letter in letters()}
     assert bodies["manager@example.org"].subject == "Coveris: 1 new"
-    assert "New vacancy" in bodies["manager@example.org"].body
+    assert "Vacancy" in bodies["manager@example.org"].body
     assert bodies["supervisor@example.org"].subject == "Coveris: 1 new"
     assert "36 h a week" in bodies["supervisor@example.org"].body
 
@@ -143,7 +143,7 @@ def test_each_reads_it_in_their_own_language(told: Clinic) -> None:
     bodies = {letter.to[0]: letter.body for letter in letters()}
     assert "Hello Sam" in bodies["manager@example.org"]
     assert "Hola Nora" in bodies[spanish.email]
-    assert "Puesto vacante" in bodies[spanish.email] or "Nueva vacante" in bodies[spanish.email]
+    assert "Vacante" in bodies[spanish.email]
 
 
 class TestWhoGetsOne:

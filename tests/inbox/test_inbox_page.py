@@ -53,7 +53,7 @@ def test_an_item_says_what_where_since_when_by_when_and_who(waiting: Clinic, as_
     assign(key=one(waiting.manager, AlertKind.CLIFF).key, to=waiting.supervisor, actor=waiting.manager, note="call her")
     page = text(as_user(waiting.manager).get(PAGE))
     for said in (
-        "Blocking", "Rule broken", "Gómez, Lucía (E1)", "Unit below target", "New vacancy", "Triage (EMPTY)",
+        "Blocking", "Rule broken", "Gómez, Lucía (E1)", "Unit below target", "Vacancy", "Triage (EMPTY)",
         "Coverage running out", "Assignment ends: 36 h a week are missing from 30 Dec 2026 on. Nobody follows.",
         "by 30 Dec 2026, in 21 days", "Echeverría, Marta → Terapia intensiva (P3)", "Urgencias (H1)",
         "Proposed 30 days ago and not decided.", "Reanimación", "call her", str(waiting.supervisor), "nobody",
@@ -171,7 +171,7 @@ def test_beyond_ten_thousand_it_is_no_longer_counted(
     monkeypatch.setattr(page_module, "COUNTED", 1)
     response = as_user(waiting.admin).get(PAGE)
     assert response.context["number"] == "more than 10,000"
-    assert {str(tile["label"]): tile["number"] for tile in response.context["tiles"]}["New vacancy"] == "1"
+    assert {str(tile["label"]): tile["number"] for tile in response.context["tiles"]}["Vacancy"] == "1"
 
 
 def test_pages_are_turned(waiting: Clinic, as_user: Browse, settings: Any) -> None:

@@ -136,7 +136,7 @@ def _acknowledge(user: User, key: Key, told: Told, back: str) -> tuple[Dialog, D
 
     def deed(values: dict[str, Any], confirmed: bool) -> Any:
         acknowledge(key=key, actor=user, note=values["note"])
-        return _("Acknowledged.")
+        return _("Marked as seen.")
 
     return dialog, deed
 
