@@ -30,7 +30,7 @@ from .enums import HOUSEKEEPING, OF_RULE, RULE_KINDS, AlertKind, SubjectKind
 from .models.subscription import CLIFF_DAYS, CLIFF_LEAD, COVERAGE_DAYS, COVERAGE_LEAD
 
 COUNTED = 10_000
-WORDS, FOUND_BY_A_WORD = 6, 5_000
+WORDS, FOUND_BY_A_WORD = 6, 2_000
 # Proposals about to expire are told so many days before, failures so many days after; marks are late after 30 s.
 EXPIRES_WITHIN, FAILED_WITHIN, LATE_AFTER = timedelta(days=3), timedelta(days=7), timedelta(seconds=30)
 # Worse than any number: the value of what is broken without being measured.
@@ -143,6 +143,7 @@ def find(asked: Asked, *, limit: int, offset: int = 0, counted: bool = True) -> 
     if counted:
         sql = f"{sql} UNION ALL {query.totals()}"
     with connection.cursor() as cursor:
+        # The parts give their parameters as they are made.
         cursor.execute(f"WITH {', '.join(query.ctes())} SELECT * FROM ({sql}) told ORDER BY place", query.params)
         rows = cursor.fetchall()
     counts: dict[AlertKind, int] = {}
@@ -256,6 +257,14 @@ COLUMNS = "kind, rank, day, since, subject_kind, subject_id, rule_id, value, cau
 NO_RULE, NO_EXTRA = "NULL::bigint AS rule_id", "NULL::jsonb AS extra"
 
 
+_NOTHING = f"""
+    SELECT ''::text AS kind, 2 AS rank, ''::text COLLATE "C" AS day, NULL::timestamptz AS since,
+        ''::text AS subject_kind, 0::bigint AS subject_id, {NO_RULE}, 0::numeric AS value, ''::text AS cause,
+        0::bigint AS record_id, FALSE AS noted, {NO_EXTRA}
+    WHERE FALSE
+"""
+
+
 class _Query:
     """The parts of the statement for what is asked, and their parameters."""
 
@@ -296,22 +305,23 @@ class _Query:
     # What surrounds the branches
 
     def ctes(self) -> list[str]:
-        found = [
-            "asleep AS MATERIALIZED (SELECT * FROM inbox_attention WHERE snoozed_until > %(today)s)",
-            "owned AS MATERIALIZED (SELECT * FROM inbox_attention WHERE assigned_to_id IS NOT NULL)",
-        ]
-        if self.is_narrow:
-            found += self._sight()
-        return found
+        """Return what comes first: nothing, or the subjects that are left and, found once, all that waits for them."""
+        if not self.is_narrow:
+            return ["nothing AS (SELECT)"]
+        waiting = " UNION ALL ".join(branch for _kind, branch in self._branches(()))
+        return [*self._sight(), f"waiting AS MATERIALIZED ({waiting})"]
 
     def page(self, limit: int, offset: int) -> str:
-        self.params |= {"limit": limit, "offset": offset, "most": limit + offset}
-        branches = " UNION ALL ".join(
-            f"(SELECT * FROM ({branch}) one ORDER BY {IN_BRANCH} LIMIT %(most)s)"
-            for _kind, branch in self._branches(self.asked.kinds, by_rule=not self.is_narrow)
-        )
-        # A kind nobody may ask for leaves no branch.
-        branches = branches or f"SELECT * FROM ({self._nothing()}) one"
+        self.params |= {"limit": limit, "offset": offset, "most": limit + offset, "kinds": list(self.asked.kinds)}
+        if self.is_narrow:
+            branches = "SELECT * FROM waiting WHERE cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s)"
+        else:
+            branches = " UNION ALL ".join(
+                f"(SELECT * FROM ({branch}) one ORDER BY {IN_BRANCH} LIMIT %(most)s)"
+                for _kind, branch in self._branches(self.asked.kinds, by_rule=True)
+            )
+        # A kind without a rule, or not for this person, leaves no branch.
+        branches = branches or _NOTHING
         return f"""
             SELECT row_number() OVER (ORDER BY {_of("x", ORDER)}) AS place, {_of("x", COLUMNS)}, t.assigned_to_id,
                 CASE WHEN o.id IS NOT NULL THEN trim(concat(o.given_name, ' ', o.family_name)) END AS owner,
@@ -325,11 +335,11 @@ class _Query:
     def totals(self) -> str:
         """Return one row a kind, with how many there are in the column of values."""
         if self.is_narrow:
-            number = f"SELECT kind, count(*) AS number FROM ({self.union()}) every GROUP BY kind"
+            number = "SELECT kind, count(*) AS number FROM waiting GROUP BY kind"
         else:
             capped = [
                 f"SELECT '{kind}' AS kind, count(*) AS number FROM ({branch} LIMIT {COUNTED + 1}) one"
-                for kind, branch in self._branches((), by_rule=False)
+                for kind, branch in self._branches(())
             ]
             number = " UNION ALL ".join(capped)
         return f"""
@@ -337,17 +347,6 @@ class _Query:
                 NULL::bigint, number::numeric, NULL::text, NULL::bigint, NULL::boolean, NULL::jsonb, NULL::uuid,
                 NULL::text, NULL::date, NULL::boolean, NULL::timestamptz, NULL::text
             FROM ({number}) counted
-        """
-
-    def union(self) -> str:
-        return " UNION ALL ".join(branch for _kind, branch in self._branches((), by_rule=False)) or self._nothing()
-
-    def _nothing(self) -> str:
-        return f"""
-            SELECT ''::text AS kind, 2 AS rank, ''::text COLLATE "C" AS day, NULL::timestamptz AS since,
-                ''::text AS subject_kind, 0::bigint AS subject_id, {NO_RULE}, 0::numeric AS value, ''::text AS cause,
-                0::bigint AS record_id,
-                FALSE AS noted, {NO_EXTRA} WHERE FALSE
         """
 
     # What narrows
@@ -362,11 +361,15 @@ class _Query:
             narrowed.append("named")
         if asked.whose == Whose.MINE:
             ctes.append(
-                "mine AS (SELECT subject_kind AS kind, subject_id AS id FROM owned WHERE assigned_to_id = %(user)s)"
+                "mine AS (SELECT subject_kind AS kind, subject_id AS id FROM inbox_attention "
+                "WHERE assigned_to_id = %(user)s)"
             )
             narrowed.append("mine")
         if asked.sleep == Sleep.ASLEEP:
-            ctes.append("sleepers AS (SELECT subject_kind AS kind, subject_id AS id FROM asleep)")
+            ctes.append(
+                "sleepers AS (SELECT subject_kind AS kind, subject_id AS id FROM inbox_attention "
+                "WHERE snoozed_until > %(today)s)"
+            )
             narrowed.append("sleepers")
         both = " INTERSECT ".join(f"SELECT kind::text, id FROM {name}" for name in narrowed)
         return [*ctes, f"sight AS MATERIALIZED (SELECT DISTINCT kind, id FROM ({both}) narrowed)"]
@@ -412,17 +415,20 @@ class _Query:
 
     # The branches
 
-    def _branches(self, kinds: Collection[AlertKind], by_rule: bool) -> Iterator[tuple[AlertKind, str]]:
+    def _branches(self, kinds: Collection[AlertKind], by_rule: bool = False) -> Iterator[tuple[AlertKind, str]]:
+        """Yield kind and SELECT; where the subjects are known, those of all rules together (as RULE)."""
         wanted = [kind for kind in AlertKind if not kinds or kind in kinds]
         narrow_to_units = self.asked.root is not None or bool(self.asked.words)
+        if self.is_narrow:
+            yield AlertKind.RULE, self._violations()
         for kind in wanted:
             if kind in RULE_KINDS:
-                yield from self._of_rules(kind, by_rule)
+                if not self.is_narrow:
+                    yield from self._of_rules(kind, by_rule)
             elif kind in HOUSEKEEPING:
                 if self.asked.housekeeping and not narrow_to_units:
-                    for branch in (self._letters(), self._lateness()) if kind == AlertKind.FIGURES else (
-                        self._runs(), self._digests()
-                    ):  # fmt: skip
+                    figures = kind == AlertKind.FIGURES
+                    for branch in (self._letters(), self._lateness()) if figures else (self._runs(), self._digests()):
                         yield kind, branch
             else:
                 yield kind, self._cliffs() if kind == AlertKind.CLIFF else self._proposals()
@@ -430,27 +436,42 @@ class _Query:
     def _of_rules(self, kind: AlertKind, by_rule: bool) -> Iterator[tuple[AlertKind, str]]:
         """Yield what breaks the rules of a kind: together, or each by itself in the order of its index."""
         ids = self.rules.of([kind])
-        if not by_rule:
-            self.params[f"rules_{kind}"] = ids
-            if ids:
-                yield kind, self._violations(f"v.rule_id = ANY (%(rules_{kind})s)", kind)
-            return
-        for pk in ids:
+        if not by_rule and ids:
+            yield kind, self._violations(f"v.rule_id = ANY ({self._listed(kind)})", kind)
+        for pk in ids if by_rule else ():
             self.params[f"rule_{pk}"] = pk
             yield kind, self._violations(f"v.rule_id = %(rule_{pk})s", kind)
 
-    def _violations(self, which: str, kind: AlertKind) -> str:
+    def _listed(self, kind: AlertKind) -> str:
+        self.params[f"rules_{kind}"] = self.rules.of([kind])
+        return f"%(rules_{kind})s::bigint[]"
+
+    def _violations(self, which: str = "", kind: AlertKind | None = None) -> str:
+        """Return the violations of rules of a kind; without one those of all rules, each with its kind."""
         value = """CASE
             WHEN v.rule_id = ANY (%(by_day)s) THEN DATE '2000-01-01' - NULLIF(v.facts->>'ends_on', '')::date
             WHEN v.rule_id = ANY (%(by_hours)s) THEN (v.facts->>'hours')::numeric
             WHEN v.rule_id = ANY (%(lower)s) THEN -v.observed ELSE v.observed END"""
+        in_sight = "v.facts->>'week' <= %(coverage_until)s"
         also = [OPEN, which]
-        if kind != AlertKind.EXPIRY:
-            also.append(f"{RANK} < 2")
-        if kind == AlertKind.UNDER_COVERED:
-            also.append("v.facts->>'week' <= %(coverage_until)s")
+        if kind is None:
+            expiry, under = self._listed(AlertKind.EXPIRY), self._listed(AlertKind.UNDER_COVERED)
+            also.append(f"({RANK} < 2 OR v.rule_id = ANY ({expiry}))")
+            also.append(f"(v.rule_id <> ALL ({under}) OR {in_sight})")
+            cases = " ".join(
+                f"WHEN v.rule_id = ANY ({self._listed(each)}) THEN '{each}'"
+                for each in RULE_KINDS
+                if each != AlertKind.RULE
+            )
+            told = f"CASE {cases} ELSE 'RULE' END"
+        else:
+            told = f"'{kind}'"
+            if kind != AlertKind.EXPIRY:
+                also.append(f"{RANK} < 2")
+            if kind == AlertKind.UNDER_COVERED:
+                also.append(in_sight)
         return self._branch(
-            f"SELECT '{kind}'::text AS kind, {RANK} AS rank, {DAY} AS day, v.first_seen AS since, "
+            f"SELECT ({told})::text AS kind, {RANK} AS rank, {DAY} AS day, v.first_seen AS since, "
             f"v.subject_kind::text AS subject_kind, v.subject_id, v.rule_id, "
             f"COALESCE({value}, {WORST})::numeric(14, 2) AS value, ''::text AS cause, v.id AS record_id, "
             f"v.state = 'ACKNOWLEDGED' AS noted, {NO_EXTRA}",
@@ -533,16 +554,19 @@ class _Query:
                 f" AND {rule} IS NOT DISTINCT FROM %(only_rule)s::bigint AND {cause} = %(only_cause)s"
             )
         if asked.whose == Whose.MINE:
-            inner += f" AND EXISTS (SELECT FROM owned t WHERE {same('t')} AND t.assigned_to_id = %(user)s)"
+            inner += f" AND EXISTS (SELECT FROM inbox_attention t WHERE {same('t')} AND t.assigned_to_id = %(user)s)"
         elif asked.whose == Whose.NOBODY:
-            inner += f" AND NOT EXISTS (SELECT FROM owned t WHERE {same('t')})"
+            inner += (
+                f" AND NOT EXISTS (SELECT FROM inbox_attention t WHERE {same('t')} AND t.assigned_to_id IS NOT NULL)"
+            )
         if asked.ranks:
             inner = f"SELECT * FROM ({inner}) graded WHERE rank = ANY (%(ranks)s)"
         if asked.sleep != Sleep.BOTH:
             does = "NOT EXISTS" if asked.sleep == Sleep.AWAKE else "EXISTS"
             inner = (
-                f"SELECT x.* FROM ({inner}) x WHERE {does} (SELECT FROM asleep t WHERE t.subject_kind = x.subject_kind "
-                f"AND t.subject_id = x.subject_id AND {_is_same('t', 'x')} AND {self._quiet('x', 't')})"
+                f"SELECT x.* FROM ({inner}) x WHERE {does} (SELECT FROM inbox_attention t "
+                f"WHERE t.subject_kind = x.subject_kind AND t.subject_id = x.subject_id AND {_is_same('t', 'x')} "
+                f"AND {self._quiet('x', 't')})"
             )
         return inner
 

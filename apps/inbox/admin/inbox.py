@@ -125,7 +125,9 @@ class InboxPage(Screen):  # type: ignore[misc]
             "kinds": kinds_of(user),
             "severities": list(Severity),
             "whose_choices": [
-                (Whose.ALL.value, _("Anybody's")), (Whose.MINE.value, _("Mine")), (Whose.NOBODY.value, _("Nobody's yet")),
+                (Whose.ALL.value, _("Anybody's")),
+                (Whose.MINE.value, _("Mine")),
+                (Whose.NOBODY.value, _("Nobody's yet")),
             ],
             "units": units[:UNITS_OFFERED],
             "units_are_cut": len(units) > UNITS_OFFERED,
