@@ -43,6 +43,10 @@ JOBS = (
         _("Somebody asked for it on the inbox."),
     ),
     Job(
+        _("Send the digests of the day"), "inbox.send_digests", schedule(300),
+        _("From COVERIS_DIGEST_HOUR on, one mail to whoever asked for it, with what changed since the last one."),
+    ),
+    Job(
         _("Forget uploads nobody confirmed"), "imports.drop_stale", schedule(600),
         _("An abandoned file holds personal data."),
     ),
@@ -85,10 +89,6 @@ JOBS = (
     Job(
         _("Look for coverage running out"), "inbox.refresh_alerts", daily(4, 0),
         _("The inbox tells which hours stop in the days to come; what is over is forgotten."),
-    ),
-    Job(
-        _("Send the digests"), "inbox.send_digests", daily(7, 0),
-        _("One mail to whoever asked for it, with what changed since the last one."),
     ),
 )  # fmt: skip
 

@@ -143,7 +143,6 @@ def find(asked: Asked, *, limit: int, offset: int = 0, counted: bool = True) -> 
     if counted:
         sql = f"{sql} UNION ALL {query.totals()}"
     with connection.cursor() as cursor:
-        # The parts give their parameters as they are made.
         cursor.execute(f"WITH {', '.join(query.ctes())} SELECT * FROM ({sql}) told ORDER BY place", query.params)
         rows = cursor.fetchall()
     counts: dict[AlertKind, int] = {}

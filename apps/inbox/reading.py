@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.conf import settings
 
 from apps.common.clock import today
 from apps.org.querysets import scope_of, sees_the_house
@@ -38,7 +39,8 @@ def kinds_of(user: User) -> list[AlertKind]:
 
 def subscription_of(user: User) -> Subscription:
     """Return what the user asked to be told, or what holds for whoever said nothing (not saved)."""
-    return Subscription.objects.filter(user_id=user.pk).first() or Subscription(user=user)
+    saved = Subscription.objects.filter(user_id=user.pk).first()
+    return saved or Subscription(user=user, cliff_lead_days=settings.COVERIS_CLIFF_LEAD_DAYS)
 
 
 def asked_by(user: User, subscription: Subscription, *, root: int | None = None, **more: Any) -> Asked:

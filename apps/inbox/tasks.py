@@ -24,7 +24,7 @@ def refresh_if_asked() -> int:
 
 @shared_task(name="inbox.send_digests")
 def send_digests() -> int:
-    """Every morning: send each subscriber's digest; return how many mails. A second run finds the day claimed."""
-    from .services import send_digests as run
+    """Every few minutes from the hour on: send the digests of the day; return how many. Twice: the day is claimed."""
+    from .services import send_due_digests as run
 
     return run(actor=None)

@@ -224,6 +224,12 @@ COVERIS_WHAT_IF_LOCK_SECONDS = 2.0  # how long a what-if waits for records someb
 COVERIS_WHAT_IF_SECONDS = 10.0  # how long each of its statements may take
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
 COVERIS_STALLED_DAYS = env.whole("COVERIS_STALLED_DAYS", 7)  # after so many days a proposal is told as waiting
+COVERIS_CLIFF_LEAD_DAYS = env.whole("COVERIS_CLIFF_LEAD_DAYS", 30)  # how far the inbox looks for whoever said nothing
+if not 0 <= COVERIS_CLIFF_LEAD_DAYS <= 90:
+    raise ImproperlyConfigured("COVERIS_CLIFF_LEAD_DAYS must be from 0 to 90.")
+COVERIS_DIGEST_HOUR = env.whole("COVERIS_DIGEST_HOUR", 7)
+if not 0 <= COVERIS_DIGEST_HOUR <= 23:
+    raise ImproperlyConfigured("COVERIS_DIGEST_HOUR must be an hour of the day, from 0 to 23.")
 COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {

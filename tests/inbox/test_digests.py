@@ -14,11 +14,12 @@ from django.utils import timezone
 from apps.business_rules.models import RuleViolation
 from apps.inbox.enums import AlertKind
 from apps.inbox.models import CliffAlert, Digest, Subscription
-from apps.inbox.services import assign, digests, save_subscription, send_digests, snooze
+from apps.inbox.services import assign, digests, save_subscription, send_digests, send_due_digests, snooze
 from apps.org.models import UnitScope
 from apps.users.models import User
 from tests.factories import Clinic, UserFactory
 from tests.today import TODAY
+from worker.celery import app
 
 from .conftest import DAY, one, waiting_clinic
 
@@ -126,6 +127,32 @@ def test_a_second_run_on_the_day_sends_nothing_even_after_a_change(told: Clinic)
     CliffAlert.objects.update(missing=3700)
     assert send_digests(actor=None) == 0
     assert len(letters()) == 1
+
+
+def test_it_goes_out_from_the_installations_hour_on(told: Clinic, settings: Any) -> None:
+    settings.COVERIS_DIGEST_HOUR = 24
+    assert send_due_digests(actor=None) == 0
+    settings.COVERIS_DIGEST_HOUR = 0
+    assert send_due_digests(actor=None) == 1
+
+
+def test_a_run_that_takes_long_leaves_the_rest_to_the_next(told: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(told.supervisor)
+    monkeypatch.setattr(digests, "SECONDS", -1.0)
+    assert send_digests(actor=None) == 0
+    monkeypatch.undo()
+    assert send_digests(actor=None) == 2
+
+
+@pytest.mark.parametrize("name", ["inbox.send_digests", "inbox.refresh_alerts", "inbox.refresh_if_asked"])
+def test_a_task_run_twice_does_what_it_does_once(told: Clinic, settings: Any, name: str) -> None:
+    settings.COVERIS_DIGEST_HOUR = 0
+    app.loader.import_default_modules()
+    kept = []
+    for _each in range(2):
+        app.tasks[name].apply(throw=True)
+        kept.append((len(mail.outbox), list(Digest.objects.values()), list(CliffAlert.objects.values())))
+    assert kept[0] == kept[1]
 
 
 def test_the_database_knows_one_digest_a_person_and_day(told: Clinic) -> None:

@@ -135,6 +135,12 @@ class TestProposals:
 
 
 class TestLeads:
+    def test_the_installation_says_how_far_ahead_for_whoever_says_nothing(self, waiting: Clinic, settings: Any) -> None:
+        settings.COVERIS_CLIFF_LEAD_DAYS = 20
+        assert items_of(waiting.manager, kinds=[CLIFF]) == []
+        settings.COVERIS_CLIFF_LEAD_DAYS = 21
+        assert items_of(waiting.manager, kinds=[CLIFF])
+
     def test_a_cliff_beyond_the_persons_lead_is_not_told(self, waiting: Clinic) -> None:
         from apps.inbox.services import save_subscription
 

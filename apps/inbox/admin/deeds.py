@@ -121,7 +121,7 @@ def _days(label: str, initial: int, most: int) -> forms.Field:
 
 
 def _about(told: Told) -> str:
-    return f"{told.subject}: {told.what}"
+    return told.what if told.what.startswith(told.subject) else f"{told.subject}: {told.what}"
 
 
 def _note() -> forms.Field:

@@ -1,7 +1,7 @@
 """What is done with what waits for somebody."""
 
 from .attention import acknowledge, assign, forget_gone, snooze, unassign, wake
-from .digests import send_digests
+from .digests import send_digests, send_due_digests
 from .refreshing import refresh_alerts, refresh_if_asked, request_refresh
 from .subscriptions import save_subscription
 
@@ -14,6 +14,7 @@ __all__ = [
     "request_refresh",
     "save_subscription",
     "send_digests",
+    "send_due_digests",
     "snooze",
     "unassign",
     "wake",

@@ -52,7 +52,11 @@ def request_refresh(*, actor: User) -> None:
         raise Refusal(Reason(_("You may read the inbox, not act on it."), code="forbidden", fixable=90))
     with transaction.atomic():
         AlertRefresh.objects.bulk_create([AlertRefresh(pk=1)], ignore_conflicts=True)
-        AlertRefresh.objects.filter(pk=1, requested_at__isnull=True).update(requested_at=timezone.now())
+        # Whoever holds the row is looking right now; nobody waits for that.
+        state = AlertRefresh.objects.select_for_update(skip_locked=True).filter(pk=1, requested_at__isnull=True).first()
+        if state is not None:
+            state.requested_at = timezone.now()
+            state.save(update_fields=["requested_at"])
 
 
 def refresh_if_asked(*, actor: User | None) -> int:
