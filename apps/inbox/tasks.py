@@ -16,7 +16,7 @@ def refresh_alerts() -> int:
 
 @shared_task(name="inbox.refresh_if_asked")
 def refresh_if_asked() -> int:
-    """Every few seconds: look for cliffs ahead if somebody asked. A second run finds nothing asked."""
+    """Every few seconds: look for cliffs ahead if somebody asked or nobody ever did. Twice: nothing is asked."""
     from .services import refresh_if_asked as run
 
     return run(actor=None)

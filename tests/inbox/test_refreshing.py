@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.common.errors import Refusal
@@ -99,8 +101,8 @@ def test_of_two_leaves_the_first_is_told(ending: Clinic) -> None:
 
 
 def test_it_is_looked_for_again_when_somebody_asks(ending: Clinic) -> None:
+    refresh_alerts(actor=None)
     assert refresh_if_asked(actor=None) == 0
-    assert not AlertRefresh.objects.exists()
     request_refresh(actor=ending.supervisor)
     request_refresh(actor=ending.manager)
     assert refresh_if_asked(actor=None) == 1
@@ -108,6 +110,40 @@ def test_it_is_looked_for_again_when_somebody_asks(ending: Clinic) -> None:
     state = AlertRefresh.objects.get()
     assert (state.requested_at, state.found) == (None, 1)
     assert state.finished_at is not None and state.finished_at <= timezone.now()
+
+
+def test_a_new_installation_is_looked_through_at_once(ending: Clinic) -> None:
+    assert refresh_if_asked(actor=None) == 1
+    assert len(told()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_look_that_is_going_on(clinic: Clinic) -> None:
+    refresh_alerts(actor=None)
+    held, released = threading.Event(), threading.Event()
+
+    def look() -> None:
+        try:
+            with transaction.atomic():
+                AlertRefresh.objects.select_for_update().get()
+                held.set()
+                released.wait(20)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        assert held.wait(10)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+        request_refresh(actor=clinic.manager)
+        assert refresh_alerts(actor=None) == 0
+    finally:
+        released.set()
+        thread.join()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
 
 
 def test_who_only_reads_does_not_ask(ending: Clinic) -> None:

@@ -60,8 +60,8 @@ def request_refresh(*, actor: User) -> None:
 
 
 def refresh_if_asked(*, actor: User | None) -> int:
-    """Look for the cliffs ahead if somebody asked for it since the last look; return how many looks it took."""
-    if not AlertRefresh.objects.filter(requested_at__isnull=False).exists():
+    """Look for the cliffs ahead if nobody ever did, or somebody asked since the last look; return how many looks."""
+    if AlertRefresh.objects.filter(finished_at__isnull=False, requested_at__isnull=True).exists():
         return 0
     refresh_alerts(actor=actor)
     return 1
