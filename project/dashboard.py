@@ -204,6 +204,7 @@ def shortcuts(request: HttpRequest) -> list[dict[str, str]]:
     wanted = [
         ("assignments.assignment", "add", "add", "person_add", _("Propose an assignment")),
         ("imports.importjob", "add", "add", "upload_file", _("Bring in a sheet")),
+        ("inbox.attention", "inbox", "view", "inbox", _("What waits for somebody")),
         ("business_rules.ruleviolation", "changelist", "view", "report", _("Open violations")),
         ("org.employee", "changelist", "view", "badge", _("Find an employee")),
         ("audit_log.auditentry", "changelist", "view", "history", _("Who changed what")),

@@ -5,6 +5,8 @@ A line appears when its model has a screen and the person may see it; a group wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -13,6 +15,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+
+from apps.common.clock import today
+from apps.inbox.items import count_mine
 
 
 class Line(NamedTuple):
@@ -23,10 +28,23 @@ class Line(NamedTuple):
     page: str = ""
     title: Any = ""
     permission: str = ""
+    counter: Callable[[Any, date], int] | None = None  # how many wait for the user today
 
 
 MENU: list[tuple[Any, list[Line]]] = [
-    (None, [Line("dashboard", page="index", title=_("Overview"))]),
+    (
+        None,
+        [
+            Line("dashboard", page="index", title=_("Overview")),
+            Line(
+                "inbox",
+                page="inbox_attention_inbox",
+                title=_("Inbox"),
+                permission="inbox.view_attention",
+                counter=count_mine,
+            ),
+        ],
+    ),
     (
         _("Structure"),
         [
@@ -107,6 +125,7 @@ MENU: list[tuple[Any, list[Line]]] = [
             Line("policy", "org.unitscope"),
             Line("schedule", "django_celery_beat.periodictask"),
             Line("sync_problem", "changes.deadletter"),
+            Line("mail", "inbox.digest"),
         ],
     ),
 ]
@@ -133,9 +152,12 @@ def _item(line: Line, request: HttpRequest, site: AdminSite) -> dict[str, Any] |
         if line.permission and not request.user.has_perm(line.permission):
             return None
         try:
-            return {"title": line.title, "icon": line.icon, "link": reverse(f"{site.name}:{line.page}")}
+            item = {"title": line.title, "icon": line.icon, "link": reverse(f"{site.name}:{line.page}")}
         except NoReverseMatch:  # a site without that screen
             return None
+        if line.counter is not None and (number := line.counter(request.user.pk, today())):
+            item["badge"] = number
+        return item
     try:
         model = apps.get_model(line.model)
     except LookupError:

@@ -39,6 +39,14 @@ JOBS = (
         _("Somebody is waiting for them; one whose worker died is taken up where it stopped."),
     ),
     Job(
+        _("Look again for coverage running out"), "inbox.refresh_if_asked", schedule(10),
+        _("Somebody asked for it on the inbox."),
+    ),
+    Job(
+        _("Send the digests of the day"), "inbox.send_digests", schedule(300),
+        _("From COVERIS_DIGEST_HOUR on, one mail to whoever asked for it, with what changed since the last one."),
+    ),
+    Job(
         _("Forget uploads nobody confirmed"), "imports.drop_stale", schedule(600),
         _("An abandoned file holds personal data."),
     ),
@@ -77,6 +85,10 @@ JOBS = (
     Job(
         _("Evaluate the rules for everyone"), "business_rules.sweep", daily(3, 0),
         _("Tags and contracts run out by themselves; the violations are there in the morning."),
+    ),
+    Job(
+        _("Look for coverage running out"), "inbox.refresh_alerts", daily(4, 0),
+        _("The inbox tells which hours stop in the days to come; what is over is forgotten."),
     ),
 )  # fmt: skip
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from apps.users.models import User
 
 NEWEST_FIRST = ("-at", "-key", "-source")
-OWN_UNITS = ("org.orgunit", "business_rules.ruleoverride", "business_rules.ruleviolation", "business_rules.waiver")
+OWN_UNITS = (
+    "org.orgunit",
+    "business_rules.ruleoverride",
+    "business_rules.ruleviolation",
+    "business_rules.waiver",
+    "inbox.attention",
+)
 
 
 class AuditEntryQuerySet(models.QuerySet[Any]):

@@ -108,6 +108,8 @@ SOURCES: tuple[Source, ...] = (
         "business_rules.waiver", "business_rules_historicalwaiver",
         {**OF_SUBJECTS, "unit_id": f"COALESCE({OF_SUBJECTS['unit_id']}, org_unit_id)"},
     ),
+    Source("inbox.attention", "inbox_historicalattention", OF_SUBJECTS),
+    _history("inbox.subscription"),
     Source("users.user", "users_historicaluser", {}, record=""),
 )  # fmt: skip
 BY_NAME = {source.name: source for source in SOURCES}

@@ -67,8 +67,12 @@ ADMINISTERED = (
 
 # What each role adds to the one below it: model label → verbs.
 ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
-    Role.VIEWER: dict.fromkeys(PEOPLE_READ, READ),
+    Role.VIEWER: {
+        **dict.fromkeys(PEOPLE_READ, READ),
+        "inbox.attention": ("view",),
+    },
     Role.SUPERVISOR: {
+        "inbox.attention": ("change",),
         "assignments.assignment": ("add",),
         "business_rules.ruleviolation": ("change",),
         "business_rules.waiver": ("add",),
@@ -80,7 +84,11 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         "business_rules.evaluationrun": ("add",),
         "imports.importjob": ("view", "add", "change"),
     },
-    Role.ADMIN: dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
+    Role.ADMIN: {
+        **dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
+        "inbox.digest": ("view",),
+        "inbox.subscription": ("view",),
+    },
 }
 LADDER = (Role.VIEWER, Role.SUPERVISOR, Role.MANAGER, Role.ADMIN)
 

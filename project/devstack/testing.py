@@ -67,7 +67,7 @@ def private_servers(home: Home, kind: str, *, hasty: bool) -> Iterator[dict[str,
 def hermetic(values: dict[str, str]) -> dict[str, str]:
     """Return an environment without anything that configures an installation."""
     kept = {name: value for name, value in values.items() if not name.startswith(INSTALLATION)}
-    for name in ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "DJANGO_SECRET_KEY", "LOCAL"):
+    for name in ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "DJANGO_SECRET_KEY", "EMAIL_URL", "EMAIL_FROM", "LOCAL"):
         kept.pop(name, None)
     return kept | {"PYTHON_DOTENV_DISABLED": "1", "DJANGO_SETTINGS_MODULE": "project.settings.test"}
 

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.offer",
     "apps.demand",
     "apps.audit_log",
+    "apps.inbox",
     "apps.imports",
     "apps.api",
     "worker",
@@ -189,6 +190,20 @@ IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True
 IMPORT_EXPORT_SKIP_ADMIN_CONFIRM = False
 
+# Mails: the daily digest. Without EMAIL_URL none is sent, and none is offered.
+COVERIS_SITE_URL = env.address("COVERIS_SITE_URL", "")
+EMAIL_URL = env.text("EMAIL_URL", "")
+if EMAIL_URL and not COVERIS_SITE_URL:
+    raise ImproperlyConfigured("COVERIS_SITE_URL is missing: mails need the address their links lead to.")
+MAIL = env.mail("EMAIL_URL", EMAIL_URL or "console:")
+EMAIL_BACKEND = MAIL["backend"]
+EMAIL_HOST, EMAIL_PORT = MAIL["host"], MAIL["port"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL["user"], MAIL["password"]
+EMAIL_USE_SSL, EMAIL_USE_TLS = MAIL["ssl"], MAIL["tls"]
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Coveris <coveris@localhost>")
+COVERIS_SENDS_MAIL = bool(EMAIL_URL)
+
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -208,6 +223,13 @@ COVERIS_SWEEP_WORK_MEM = "256MB"  # of PostgreSQL, for the one statement by whic
 COVERIS_WHAT_IF_LOCK_SECONDS = 2.0  # how long a what-if waits for records somebody else is changing
 COVERIS_WHAT_IF_SECONDS = 10.0  # how long each of its statements may take
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
+COVERIS_STALLED_DAYS = env.whole("COVERIS_STALLED_DAYS", 7)  # after so many days a proposal is told as waiting
+COVERIS_CLIFF_LEAD_DAYS = env.whole("COVERIS_CLIFF_LEAD_DAYS", 30)  # how far the inbox looks for whoever said nothing
+if not 0 <= COVERIS_CLIFF_LEAD_DAYS <= 90:
+    raise ImproperlyConfigured("COVERIS_CLIFF_LEAD_DAYS must be from 0 to 90.")
+COVERIS_DIGEST_HOUR = env.whole("COVERIS_DIGEST_HOUR", 7)
+if not 0 <= COVERIS_DIGEST_HOUR <= 23:
+    raise ImproperlyConfigured("COVERIS_DIGEST_HOUR must be an hour of the day, from 0 to 23.")
 COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {

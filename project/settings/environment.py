@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -41,6 +42,41 @@ def whole(name: str, default: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def address(name: str, default: str) -> str:
+    """Return the address of a site (https://host or http://host:port) without a slash at its end."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise ImproperlyConfigured(f"{name} must look like https://coveris.example.org, not “{value}”.")
+    return value
+
+
+def mail(name: str, value: str) -> dict[str, Any]:
+    """Return where mails go by an address: console:, smtp://, smtp+tls:// or smtps:// (user:password@host:port)."""
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme == "console":
+        backend = "django.core.mail.backends.console.EmailBackend"
+    elif parts.scheme in ports and parts.hostname:
+        backend = "django.core.mail.backends.smtp.EmailBackend"
+    else:
+        # Without the value: it may hold a password.
+        raise ImproperlyConfigured(f"{name} must be console: or look like smtp+tls://user:password@host:587.")
+    return {
+        "backend": backend,
+        "host": parts.hostname or "localhost",
+        "port": port or ports.get(parts.scheme, 25),
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "ssl": parts.scheme == "smtps",
+        "tls": parts.scheme == "smtp+tls",
+    }
 
 
 def database() -> dict[str, object]:

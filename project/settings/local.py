@@ -4,7 +4,7 @@ from datetime import date
 
 from . import environment as env
 from .base import *
-from .base import BASE_DIR, STORAGES
+from .base import BASE_DIR, COVERIS_SITE_URL, STORAGES
 from .base import SECRET_KEY as _SECRET_KEY
 
 DEBUG = True
@@ -17,6 +17,10 @@ STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.st
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = BASE_DIR / ".local" / "static"
+
+# Mails are printed by the worker unless EMAIL_URL says where they go.
+COVERIS_SENDS_MAIL = True
+COVERIS_SITE_URL = COVERIS_SITE_URL or f"http://127.0.0.1:{env.whole('COVERIS_PORT', 8000)}"
 
 # A fixed “today”, to look at a worked example on its own day; production has no such switch.
 if _day := env.text("COVERIS_TODAY", ""):

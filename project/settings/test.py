@@ -16,6 +16,8 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = BASE_DIR / ".local" / "test-static"
 AXES_ENABLED = False
+COVERIS_SENDS_MAIL = True
+COVERIS_SITE_URL = "https://coveris.test"
 # As everywhere but for the wait: what the tests kill must heal by the same settings as an installation.
 CELERY_BROKER_TRANSPORT_OPTIONS = CELERY_BROKER_TRANSPORT_OPTIONS | {"visibility_timeout": 60}
 

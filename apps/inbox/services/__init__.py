@@ -1,0 +1,21 @@
+"""What is done with what waits for somebody."""
+
+from .attention import acknowledge, assign, forget_gone, snooze, unassign, wake
+from .digests import send_digests, send_due_digests
+from .refreshing import refresh_alerts, refresh_if_asked, request_refresh
+from .subscriptions import save_subscription
+
+__all__ = [
+    "acknowledge",
+    "assign",
+    "forget_gone",
+    "refresh_alerts",
+    "refresh_if_asked",
+    "request_refresh",
+    "save_subscription",
+    "send_digests",
+    "send_due_digests",
+    "snooze",
+    "unassign",
+    "wake",
+]

@@ -1,0 +1,79 @@
+"""The inbox, as a tired manager looks at it in the morning: wide and narrow, light and dark, in both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from apps.inbox.enums import AlertKind
+from apps.inbox.services import assign, snooze
+from apps.users.groups import sync_groups
+from tests.factories import Clinic
+from tests.inbox.conftest import DAY, one, waiting_clinic
+from tests.today import TODAY
+
+from .conftest import Look
+
+PAGE = "/admin/inbox/attention/inbox/"
+LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+
+
+@pytest.fixture
+def waiting(transactional_db: Any, clinic: Clinic) -> Any:
+    sync_groups()
+    waiting_clinic(clinic)
+    assign(key=one(clinic.manager, AlertKind.CLIFF).key, to=clinic.manager, actor=clinic.manager, note="Llamar a Marta")
+    assign(key=one(clinic.manager, AlertKind.VACANT).key, to=clinic.supervisor, actor=clinic.manager)
+    return clinic
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_the_inbox_fits_every_look(waiting: Clinic, visit: Any, shoot: Any, look: Look) -> None:
+    page = visit(PAGE, user=waiting.manager, look=look)
+    expect(page.locator(".coveris-item")).to_have_count(7)
+    assert page.evaluate("document.documentElement.scrollWidth") <= look.width
+    shoot(page, "inbox", full=True)
+    page.locator(".coveris-item-deeds a[data-dialog]").nth(2).click()
+    expect(page.locator("dialog[open]")).to_be_visible()
+    shoot(page, "inbox-snooze")
+
+
+@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]], ids=lambda look: look.name)
+def test_what_to_be_told_is_chosen(waiting: Clinic, visit: Any, shoot: Any, look: Look) -> None:
+    page = visit(PAGE, user=waiting.manager, look=look)
+    page.locator(f'a[href^="{PAGE}subscription/"]').click()
+    expect(page.locator("dialog[open] input[name=by_mail]")).to_be_visible()
+    shoot(page, "inbox-told")
+    page.locator("dialog[open] input[name=by_mail]").check()
+    page.locator("dialog[open] button[type=submit]").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.get_by_text("Guardado." if look.language == "es" else "Saved.")).to_be_visible()
+
+
+def test_an_item_is_snoozed_by_the_keyboard_and_found_among_the_snoozed(waiting: Clinic, visit: Any) -> None:
+    page = visit(f"{PAGE}?kind=CLIFF", user=waiting.manager, look=Look(language="en"))
+    page.get_by_role("link", name="Snooze: Echeverría").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Comes back on").fill((TODAY + DAY * 3).isoformat())
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing waits with these filters")).to_be_visible()
+    page.get_by_label("State").select_option("asleep")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".coveris-item")).to_have_count(1)
+    expect(page.get_by_text("sleeps until 12 Dec 2026")).to_be_visible()
+
+
+def test_an_empty_inbox_is_good_news(transactional_db: Any, clinic: Clinic, visit: Any, shoot: Any) -> None:
+    sync_groups()
+    page = visit(PAGE, user=clinic.manager, look=Look())
+    expect(page.get_by_text("Nada espera", exact=True)).to_be_visible()
+    shoot(page, "inbox-empty")
+
+
+def test_the_menu_tells_how_many_are_mine(waiting: Clinic, visit: Any, shoot: Any) -> None:
+    snooze(key=one(waiting.manager, AlertKind.PROPOSAL).key, until=TODAY + DAY, actor=waiting.manager)
+    page = visit("/admin/", user=waiting.manager, look=Look())
+    expect(page.locator(".sidebar-badge")).to_have_text("1")
+    shoot(page, "inbox-menu")
