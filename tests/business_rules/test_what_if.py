@@ -240,7 +240,7 @@ class TestTheAnswer:
             return len(queries)
 
         cost(1)  # statements prepared once a connection
-        assert cost(1) == cost(20) <= 65
+        assert cost(1) == cost(20) <= 76
 
 
 def contents() -> dict[str, str]:
