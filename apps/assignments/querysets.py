@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.common.clock import today
-from apps.org.querysets import in_units_of, scope_of, sees_the_house
+from apps.org.querysets import holds_many, in_units_of, scope_of, sees_the_house
 
 from .assignment_fsm import LIVE, AssignmentStatus
 
@@ -40,7 +40,11 @@ class AssignmentQuerySet(models.QuerySet[Any]):
         unit = scope_of(user)
         if unit is None:
             return self.all()
-        return self.filter(Q(position__org_unit__path__contains=[unit]) | Q(employee__home_unit__path__contains=[unit]))
+        ends = (Q(position__org_unit__path__contains=[unit]), Q(employee__home_unit__path__contains=[unit]))
+        if holds_many(unit):
+            return self.filter(ends[0] | ends[1])
+        here, of_people = (self.model._base_manager.filter(end).order_by().values("pk") for end in ends)
+        return self.filter(pk__in=here.union(of_people))
 
     def editable_by(self, user: User) -> Self:
         """Return assignments whose position is in scope."""

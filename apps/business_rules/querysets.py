@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 
-from apps.org.querysets import in_units_of, scope_of, sees_the_house
+from apps.org.querysets import holds_many, in_units_of, scope_of, sees_the_house
 from apps.users.enums import Role
 
 from .enums import UNRESOLVED, ViolationState
@@ -58,18 +58,41 @@ class OfSubjects(models.QuerySet[Any]):
     """Rows about a subject (kind and id) are visible with the subject."""
 
     def visible_to(self, user: User) -> Self:
-        from .subjects import kinds
-
         if not sees_the_house(user):
             return self.none()
-        if scope_of(user) is None:
+        scope = scope_of(user)
+        if scope is None:
             return self.all()
+        if holds_many(scope):
+            return self.filter(self._of_each_subject(user) | self._of_visible_units(user))
+        return self.filter(Q(pk__in=self._of_subjects(user)) | self._of_visible_units(user))
+
+    def _of_each_subject(self, user: User) -> Q:
+        """Return the condition that a row's subject is visible, asked of each row by itself."""
+        from .subjects import kinds
+
         seen = Q(pk__in=[])
         for kind in kinds():
             # Not "in": a list of ids too long for a hash table is read from end to end for every row.
             mine = kind.model.objects.visible_to(user).filter(pk=OuterRef("subject_id"))
             seen |= Q(Exists(mine), subject_kind=kind.name)
-        return self.filter(seen | self._of_visible_units(user))
+        return seen
+
+    def _of_subjects(self, user: User) -> RawSQL:
+        """Return the ids of the rows about visible subjects, found from these."""
+        from .subjects import kinds
+
+        parts, params = [], []
+        for kind in kinds():
+            sql, values = kind.model.objects.visible_to(user).order_by().values("pk").query.sql_with_params()
+            parts.append(f"SELECT '{kind.name}', seen.id FROM ({sql}) AS seen (id)")
+            params += values
+        table = self.model._meta.db_table
+        return RawSQL(  # noqa: S611
+            f"SELECT mine.id FROM {table} mine JOIN ({' UNION ALL '.join(parts)}) AS seen (kind, id)"
+            " ON mine.subject_kind = seen.kind AND mine.subject_id = seen.id",
+            params,
+        )
 
     def _of_visible_units(self, user: User) -> Q:
         """Return the condition for rows about a unit as a whole; most are about one subject."""

@@ -12,6 +12,7 @@ from apps.common.weeks import horizon
 
 from .coverage import FIGURES
 from .overview import Figures, element
+from .tables import WHOLES
 from .waterfall import WEEKS_BACK, Place, inside
 
 ADDED = (*FIGURES, "filled", "deficit", "surplus")
@@ -53,9 +54,12 @@ def _unit_sql() -> str:
         FROM demand_closedunitweek c WHERE c.week = ANY (%(gone)s::date[]) AND {inside("c.path")} GROUP BY c.week
         UNION ALL
         SELECT w.week, FALSE, {", ".join(f"sum(c.{name}[{at}])" for name in ADDED)}
-        FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+        FROM org_orgunit u JOIN {WHOLES.name} c ON c.org_unit_id = u.id
         CROSS JOIN unnest(%(to_come)s::date[]) AS w (week)
-        WHERE c.required[{at}] IS NOT NULL AND {inside("u.path")} GROUP BY w.week"""
+        WHERE (u.id = COALESCE(%(root)s::bigint, %(scope)s::bigint)
+                OR COALESCE(%(root)s::bigint, %(scope)s::bigint) IS NULL AND u.parent_id IS NULL)
+            AND c.required[{at}] IS NOT NULL AND {inside("u.path")}
+        GROUP BY w.week"""
 
 
 def _position_sql() -> str:

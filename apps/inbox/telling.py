@@ -92,7 +92,7 @@ def tell(items: Sequence[Item], user: User, *, back: str = "") -> list[Told]:
             deed = _deed_about(item, violation, subject, user, scope, back)
         elif key.kind == AlertKind.CLIFF:
             what, url = _cliff(item), _page(PAGES[SubjectKind.ASSIGNMENT], item.record_id)
-            deed = _find(subject, user, scope, back, Decimal(item.extra["missing"]) / 100, item.day)
+            deed = _find(subject, user, scope, Decimal(item.extra["missing"]) / 100, item.day)
         elif key.kind == AlertKind.PROPOSAL:
             what, url = _proposal(item), _page(PAGES[SubjectKind.ASSIGNMENT], item.record_id)
             decides = user.has_perm("assignments.change_assignment") and _inside(scope, subject.position_path)
@@ -241,7 +241,7 @@ def _deed_about(
 ) -> tuple[str, str]:
     facts, page = violation.facts, _page("business_rules_ruleviolation_change", violation.pk)
     if item.key.kind == AlertKind.VACANT:
-        return _find(subject, user, scope, back, Decimal(facts.get("hours") or 0), today())
+        return _find(subject, user, scope, Decimal(facts.get("hours") or 0), today())
     if item.key.kind == AlertKind.UNDER_COVERED:
         return _("See what is missing"), _page(PAGES[SubjectKind.UNIT], item.key.subject_id)
     if item.key.kind == AlertKind.EXPIRY:
@@ -264,18 +264,13 @@ def _renew(
     return _("Renew %(tag)s") % {"tag": first["name"]}, f"{_page('tags_employeetag_add')}?{urlencode(values)}"
 
 
-def _find(
-    subject: Subject, user: User, scope: int | None, back: str, hours: Decimal, day: date | None
-) -> tuple[str, str]:
-    """Return the form of an assignment, filled in with what is needed; it says what each person would mean."""
+def _find(subject: Subject, user: User, scope: int | None, hours: Decimal, day: date | None) -> tuple[str, str]:
+    """Return where somebody is looked for, for the hours that are needed from a day on."""
     if subject.position_id is None:
         return "", ""
     if not user.has_perm("assignments.add_assignment") or not _inside(scope, subject.position_path):
         return _("See the position"), _page(PAGES[SubjectKind.POSITION], subject.position_id)
-    values: dict[str, Any] = {
-        "back": back,
-        "position": subject.position_id,
-        "effective_hours": f"{hours:.2f}",
-        "starts_on": localize_input(max(day or today(), today())),
-    }
-    return _("Find somebody"), f"{_page('assignments_assignment_add')}?{urlencode(values)}"
+    values = {"starts_on": max(day or today(), today()).isoformat()}
+    if hours:
+        values["hours"] = localize_input(hours.quantize(Decimal("0.01")))
+    return _("Find somebody"), f"{_page('org_position_candidates', subject.position_id)}?{urlencode(values)}"

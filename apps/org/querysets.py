@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +43,27 @@ def scope_of(user: User) -> int | None:
     if known is not None:
         known[user.pk] = unit
     return unit
+
+
+# Of a scope with more units than this whoever reads a list walks it and looks at each row; a smaller one is read from
+# what lies in it. At a million employees the one takes seconds for a small scope, the other for a large one.
+MANY_UNITS = 500
+REMEMBERED_SECONDS = 60.0
+_sizes: dict[int, tuple[bool, float]] = {}
+
+
+def holds_many(unit: int) -> bool:
+    """Say whether a unit holds so many others that a list is better walked than put together from what lies in it.
+
+    A hint about speed, never about what is seen, and so remembered for a minute.
+    """
+    known, until = _sizes.get(unit, (False, 0.0))
+    if time.monotonic() < until:
+        return known
+    below = apps.get_model("org", "OrgUnit").objects.under(unit).order_by()
+    known = below[: MANY_UNITS + 1].count() > MANY_UNITS
+    _sizes[unit] = (known, time.monotonic() + REMEMBERED_SECONDS)
+    return known
 
 
 def sees_the_house(user: User) -> bool:
@@ -115,11 +137,13 @@ class EmployeeQuerySet(models.QuerySet[Any]):
         unit = scope_of(user)
         if unit is None:
             return self.all()
-        assignment = apps.get_model("assignments", "Assignment")
-        working_here = assignment.objects.live().filter(
-            employee=OuterRef("pk"), position__org_unit__path__contains=[unit]
-        )
-        return self.filter(Q(home_unit__path__contains=[unit]) | Exists(working_here))
+        at_home = Q(home_unit__path__contains=[unit])
+        working = apps.get_model("assignments", "Assignment").objects.live()
+        working_here = working.filter(position__org_unit__path__contains=[unit]).order_by()
+        if holds_many(unit):
+            return self.filter(at_home | Exists(working_here.filter(employee=OuterRef("pk"))))
+        those_at_home = self.model._base_manager.filter(at_home).order_by().values("pk")
+        return self.filter(pk__in=those_at_home.union(working_here.values("employee_id")))
 
     def editable_by(self, user: User) -> Self:
         if not sees_the_house(user):

@@ -45,6 +45,8 @@ class LedgerWeek(models.Model):
         indexes = [
             models.Index(fields=["lowest", "employee"], name="offer_ledgerweek_lowest"),
             models.Index(fields=["engaged", "employee"], name="offer_ledgerweek_engaged"),
+            # The list begins with whoever is furthest over the pool in the first week.
+            models.Index(F("pool__0") - F("assigned__0"), F("employee"), name="offer_ledgerweek_balance"),
         ]
 
     def __str__(self) -> str:
