@@ -165,10 +165,16 @@ def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT u.id, u.code, u.name, {columns}
-            FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
-            WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]) AND c.deficit[{index}] > 0
-            ORDER BY c.deficit[{index}] DESC, u.code LIMIT %(limit)s
+            WITH worst AS (
+                -- Of all of them one figure is read, of those shown the others too.
+                SELECT u.id, u.code, u.name, c.deficit[{index}] AS missing
+                FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
+                WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]) AND c.deficit[{index}] > 0
+                ORDER BY c.deficit[{index}] DESC, u.code LIMIT %(limit)s
+            )
+            SELECT worst.id, worst.code, worst.name, {columns}
+            FROM worst JOIN demand_unitcoverage c ON c.org_unit_id = worst.id
+            ORDER BY worst.missing DESC, worst.code
             """,
             {"week": week, "root": root, "limit": limit},
         )
