@@ -28,7 +28,7 @@ from apps.common.weekbars import MISSING, PROPOSED, Part, WeekBar, draw, hours_t
 from apps.common.weeks import week_code
 from apps.fsm.buttons import field_for
 from apps.fsm.moves import Move
-from apps.fsm.services import allowed_moves
+from apps.fsm.services import allowed_moves, has_moved_on
 from apps.org.models import Position
 
 from .coverage import state_of
@@ -290,8 +290,12 @@ class ImpactPreview(Screen):
         obj = self.get_object(request, unquote(object_id)) if move and move.name in self.impact_moves else None
         if move is None or obj is None:
             raise Http404
-        if move not in allowed_moves(obj, request.user):  # type: ignore[arg-type]
-            raise PermissionDenied
+        user: Any = request.user
+        if move not in allowed_moves(obj, user):
+            if not has_moved_on(obj, move, user):
+                raise PermissionDenied
+            said = _("%(subject)s is “%(state)s”: “%(move)s” is not possible from there.")
+            return show(request, hint(said % {"subject": obj, "state": obj.get_status_display(), "move": move.label}))
         inputs, lacking = _inputs(move, request.GET)
         if lacking:
             return show(request, hint(_("Fill in %(fields)s to see what it does.") % {"fields": ", ".join(lacking)}))

@@ -43,7 +43,14 @@ from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 from apps.users.permissions import Whose, whose_transition
 
 from .moves import Machine, Move, Need
-from .services import Order, TransitionsRefused, allowed_moves, apply_transition, apply_transitions
+from .services import (
+    Order,
+    TransitionsRefused,
+    allowed_moves,
+    apply_transition,
+    apply_transitions,
+    has_moved_on,
+)
 
 if TYPE_CHECKING:
     from apps.common.admin.tabs import RecordTabs as Screen
@@ -176,8 +183,7 @@ class TransitionButtons(Dialogs, Screen):  # type: ignore[misc]
 
     def _closed(self, request: HttpRequest, dialog: Dialog, obj: Any, move: Move) -> HttpResponse:
         """Say why a button is not there for this person: the state moved on (409), or it is not theirs (403)."""
-        whose = whose_transition(request.user, obj.machine.label, move.name)  # type: ignore[arg-type]
-        if whose is not None and not move.system and obj.status not in move.sources:
+        if has_moved_on(obj, move, request.user):  # type: ignore[arg-type]
             code, status = "wrong_state", 409
             sentence = _("%(subject)s is “%(state)s”: “%(move)s” is not possible from there.")
         else:

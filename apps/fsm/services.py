@@ -141,6 +141,12 @@ def allowed_moves(obj: Any, user: User) -> list[Move]:
     return moves
 
 
+def has_moved_on(obj: Any, move: Move, user: User) -> bool:
+    """Say whether a move of the user's own is not there because of the object's state alone: somebody was faster."""
+    whose = whose_transition(user, obj.machine.label, move.name)
+    return whose is not None and not move.system and obj.status not in move.sources
+
+
 def _may(obj: Any, move: Move, user: User, whose: Whose, in_scope: bool) -> bool:
     if whose is Whose.SELF:
         return bool(obj.is_about(user))

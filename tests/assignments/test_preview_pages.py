@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.assignments.models import Assignment
 from apps.changes.drain import drain
 from apps.demand.candidates import Wanted, candidates
+from apps.fsm.services import apply_transition
 from apps.users.enums import Role
 from tests.conftest import TODAY
 from tests.factories import (
@@ -230,6 +231,12 @@ class TestWhatTakesCapacityAway:
         assert "→ <strong>0.0 %</strong>" in text
         clinic.nurse.refresh_from_db()
         assert clinic.nurse.status == "ACTIVE"
+
+    def test_somebody_who_was_slower_is_told_and_not_refused(self, clinic: Clinic, rules: Any) -> None:
+        url = page("org.employee", "impact", clinic.nurse.pk, "suspend")
+        apply_transition(clinic.nurse, "suspend", actor=None, reason="first")
+        assert "is not possible from there" in text_of(signed_in(clinic.manager), url)
+        assert signed_in(clinic.viewer).get(url).status_code == 403
 
     def test_it_says_what_opens(self, clinic: Clinic, rules: Any) -> None:
         AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=36, accepted=True)
