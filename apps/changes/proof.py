@@ -37,6 +37,7 @@ def compare() -> Comparison:
         waiting = due_subjects()
         for figures in kept():
             due = waiting[figures.kind.value]
+            due |= figures.seen_in(due)
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT count(*) FROM ({figures.subjects}) AS subjects")
                 found.checked += cursor.fetchone()[0]

@@ -3,8 +3,7 @@
 from .closed_week import ClosedPositionWeek, ClosedUnitWeek
 from .demand_adjustment import DemandAdjustment
 from .position_coverage import PositionCoverage
-from .unit_coverage import UnitCoverage
-from .whole_coverage import WholeCoverage
+from .unit_coverage import UnitCoverage, WholeCoverage
 
 __all__ = [
     "ClosedPositionWeek",

@@ -1,4 +1,4 @@
-"""The stored figures of a unit's own positions."""
+"""The stored figures of units: of their own positions, and with everything below them."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,13 +8,9 @@ from apps.common.models import week_figures
 from ..querysets import OfVisibleUnitFigures
 
 
-class UnitCoverage(models.Model):
-    """Sums over a unit's own positions, one array element a week."""
+class UnitSums(models.Model):
+    """Sums over positions, an array element a week from `first_week` (a Monday) on, written by difference."""
 
-    org_unit = models.OneToOneField(
-        "org.OrgUnit", models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="coverage",
-        verbose_name=_("unit"),
-    )  # fmt: skip
     first_week = models.DateField(_("first week"))
     required = week_figures()
     assigned = week_figures()
@@ -34,9 +30,35 @@ class UnitCoverage(models.Model):
     objects = OfVisibleUnitFigures.as_manager()
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.first_week}"
+
+
+class UnitCoverage(UnitSums):
+    """A unit's own positions: what wholes are made of, and what a closed week keeps."""
+
+    org_unit = models.OneToOneField(
+        "org.OrgUnit", models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="coverage",
+        verbose_name=_("unit"),
+    )  # fmt: skip
+
+    class Meta(UnitSums.Meta):
         verbose_name = _("coverage of a unit")
         verbose_name_plural = _("coverage of units")
         default_permissions = ("view", "export")
 
-    def __str__(self) -> str:
-        return f"{self.org_unit_id} {self.first_week}"
+
+class WholeCoverage(UnitSums):
+    """A unit and everything below it: what pages, rules and commands show."""
+
+    org_unit = models.OneToOneField(
+        "org.OrgUnit", models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="whole_coverage",
+        verbose_name=_("unit"),
+    )  # fmt: skip
+
+    class Meta(UnitSums.Meta):
+        verbose_name = _("coverage of a unit and all below")
+        verbose_name_plural = _("coverage of units and all below")
+        default_permissions = ()
