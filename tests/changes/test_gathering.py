@@ -119,13 +119,16 @@ def test_a_thousand_edits_in_ten_seconds_are_five_recomputes_at_most(
         if number % 10 == 0:
             drain(patient=patient)
         time.sleep(max(0.0, begun + (number + 1) / 100 - time.monotonic()))
+    elapsed = time.monotonic() - begun
     if patient:
         later(gathering.LONGEST_PAUSE)
     drain(patient=patient)
     assert assigned(assignment) == 10 + 999 % 30
     assert PositionCoverage.objects.get(pk=assignment.position_id).assigned[1] == (10 + 999 % 30) * 700
     assert (compare().drift, Mark.objects.count()) == ([], 0)
-    assert (len([ids for ids in made if assignment.employee_id in ids]) <= 5) is patient
+    # On a machine that needs longer than ten seconds for them there are more pauses.
+    most = max(5, int(3 + elapsed / gathering.LONGEST_PAUSE))
+    assert (len([ids for ids in made if assignment.employee_id in ids]) <= most) is patient
 
 
 def test_an_edit_made_during_a_recompute_is_not_missed(assignment: Any) -> None:
