@@ -125,6 +125,7 @@ MENU: list[tuple[Any, list[Line]]] = [
             Line("policy", "org.unitscope"),
             Line("schedule", "django_celery_beat.periodictask"),
             Line("sync_problem", "changes.deadletter"),
+            Line("fact_check", "changes.proof"),
             Line("mail", "inbox.digest"),
         ],
     ),

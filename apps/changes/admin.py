@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
 from apps.common.admin import ReadOnlyAdmin
-from apps.common.badges import badge
+from apps.common.badges import Tone, badge
 
-from .models import DeadLetter, Kind, Mark
+from .drifting import MOST_TOLD, told
+from .models import DeadLetter, Kind, Mark, Proof
 from .services import send_again
 
 
@@ -61,3 +66,49 @@ class MarkAdmin(ReadOnlyAdmin):
     icon = "hourglass_empty"
     list_display = ("kind", "subject_id", "created_at", "alone", "attempts")
     list_filter = ("kind",)
+
+
+@admin.register(Proof)
+class ProofAdmin(ReadOnlyAdmin):
+    """Each comparison of all stored figures with all computed anew: what differed, and was put right."""
+
+    scoped = False
+    icon = "fact_check"
+    list_display = ("started_at", "lasted", "checked", "differ")
+
+    @display(description=_("lasted"))
+    def lasted(self, proof: Proof) -> str:
+        return _now("%(seconds).1f s") % {"seconds": (proof.finished_at - proof.started_at).total_seconds()}
+
+    @display(description=_("differ"))
+    def differ(self, proof: Proof) -> Any:
+        if not proof.drift:
+            return badge(_now("none"), Tone.GREEN, "check_circle")
+        return badge(str(len(proof.drift)), Tone.RED, "error")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one proof: whose figures differed, in which week, from what to what."""
+        if object_id is None or request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        proof = self.get_object(request, unquote(object_id))
+        if proof is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _now("Proof of the figures"),
+            "subtitle": None,
+            "opts": self.opts,
+            "proof": proof,
+            "differ": self.differ(proof),
+            "lasted": self.lasted(proof),
+            "subjects": told(proof.drift[:MOST_TOLD]),
+            "more": max(0, len(proof.drift) - MOST_TOLD),
+        }
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, "changes/proof.html", context)

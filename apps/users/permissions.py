@@ -63,6 +63,7 @@ ADMINISTERED = (
     "django_celery_beat.intervalschedule",
     "changes.mark",
     "changes.deadletter",
+    "changes.proof",
 )
 
 # What each role adds to the one below it: model label → verbs.

@@ -13,7 +13,8 @@ from apps.changes.proof import compare, prove
 from apps.demand.coverage import FIGURES, UNIT_FIGURES
 from apps.demand.models import PositionCoverage, UnitCoverage, WholeCoverage
 from apps.offer.models import LedgerWeek
-from tests.factories import AssignmentFactory, EmployeeFactory, OrgUnitFactory, PositionFactory
+from apps.users.enums import Role
+from tests.factories import AssignmentFactory, EmployeeFactory, OrgUnitFactory, PositionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,43 @@ def test_a_figure_that_a_waiting_mark_is_about_to_change_is_no_drift(clinic: Non
     proof = compare()
     assert proof.drift == []
     assert proof.waiting > 0
+
+
+# The page
+
+
+def test_a_proof_tells_which_figure_of_which_week_differed(clinic: None, as_user: Any) -> None:
+    row = UnitCoverage.objects.order_by("pk").last()
+    assert row is not None
+    kept = row.required[2]
+    row.required[2] += 7
+    row.save()
+    proof = prove()
+    client = as_user(UserFactory(role=Role.ADMIN))
+    listed = client.get("/admin/changes/proof/").content.decode()
+    assert f"/admin/changes/proof/{proof.pk}/change/" in listed
+    response = client.get(f"/admin/changes/proof/{proof.pk}/change/")
+    [one] = response.context["subjects"]
+    assert one.subject == row.pk
+    assert [(line.figure, line.stored, line.computed) for line in one.differences] == [("required", kept + 7, kept)]
+    assert str(kept + 7) in response.content.decode().replace(",", "")
+
+
+def test_a_row_that_lacked_or_lagged_is_told_too(clinic: None, as_user: Any) -> None:
+    first, second = PositionCoverage.objects.order_by("pk")[:2]
+    lost = first.pk
+    first.delete()
+    second.first_week = second.first_week.replace(year=2025)
+    second.save()
+    client = as_user(UserFactory(role=Role.ADMIN))
+    response = client.get(f"/admin/changes/proof/{prove().pk}/change/")
+    told = {one.subject: one.differences for one in response.context["subjects"]}
+    assert [line.stored for line in told[lost]] == [None]
+    assert [line.figure for line in told[second.pk]] == ["first_week"]
+
+
+def test_a_proof_without_drift_says_so_to_administrators_alone(clinic: None, as_user: Any) -> None:
+    address = f"/admin/changes/proof/{prove().pk}/change/"
+    assert "Every figure was right" in as_user(UserFactory(role=Role.ADMIN)).get(address).content.decode()
+    assert as_user(UserFactory(role=Role.MANAGER)).get(address).status_code == 403
+    assert as_user(UserFactory(role=Role.ADMIN)).post(address).status_code == 403
