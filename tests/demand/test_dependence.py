@@ -163,6 +163,17 @@ def test_each_sees_their_part_and_names_only_whom_they_may_see(
         assert as_user(clinic.viewer).get(PAGE, {"unit": unit}).status_code == status
 
 
+def test_somebody_else_is_looked_for_with_all_the_position_needs(
+    clinic: Clinic, triage: Any, as_user: Callable[..., Client]
+) -> None:
+    clinic.surgeon.tags.filter(tag=triage).delete()
+    client = as_user(clinic.admin)
+    [row] = client.get(PAGE).context["rows"]
+    page = client.get(row["find_url"])
+    assert page.context["wanted"].hours == 36
+    assert clinic.surgeon in [one["one"].employee for one in page.context["rows"]]
+
+
 def test_it_is_asked_for_by_kind_and_page(clinic: Clinic, as_user: Callable[..., Client]) -> None:
     empty = OrgUnitFactory(kind="CLINIC")
     for _number in range(60):

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import localize_input
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,7 +21,7 @@ from apps.common.columns import short_day
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
-from ..cliffs import Cause
+from ..cliffs import Cause, hours_of
 from ..dependence import Dependent, Found, dependent_positions
 from .cliffs import UNITS_OFFERED, VIEW, hours_text
 
@@ -103,9 +104,7 @@ class DependencePage(Screen):  # type: ignore[misc]
             "who": _who(item, is_seen),
             "employee_url": reverse(f"{site}:org_employee_change", args=(item.employee_id,)) if is_seen else "",
             "position_url": reverse(f"{site}:org_position_coverage", args=(item.position_id,)),
-            "find_url": reverse(f"{site}:org_position_candidates", args=(item.position_id,)) + "?untrained=on"
-            if may_look
-            else "",
+            "find_url": _find(item, site) if may_look else "",
             "required": hours_text(item.required),
             "given": hours_text(item.given) if item.employee_id else "–",
             "away": _away(item) if is_seen else None,
@@ -140,6 +139,12 @@ def _who(item: Dependent, is_seen: bool) -> Any:
     if item.employee_id is None:
         return badge(_("nobody"), Tone.RED, "person_off")
     return f"{item.employee_name} ({item.employee_number})" if is_seen else _("somebody out of your sight")
+
+
+def _find(item: Dependent, site: str) -> str:
+    """Return where somebody else is looked for: for all the position needs, whoever lacks a tag included."""
+    wanted = {"untrained": "on", "hours": localize_input(hours_of(item.required))}
+    return f"{reverse(f'{site}:org_position_candidates', args=(item.position_id,))}?{urlencode(wanted)}"
 
 
 def _away(item: Dependent) -> Any:
