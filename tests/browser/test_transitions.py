@@ -195,8 +195,11 @@ def test_a_warning_is_confirmed_in_the_dialog(visit: Any, clinic: Clinic, shoot:
     dialog.locator("button[type=submit]").click()
     expect(dialog.locator("[role=alert]")).to_contain_text("look at this first")
     shoot(page, "accept-warning")
+    # What it would do has come: the button stays where it is, as for whoever reads before confirming.
+    expect(dialog.locator(".coveris-impact-headline")).to_be_visible(timeout=20_000)
+    settle(page)
     dialog.locator("button[name=_confirmed]").click()
-    expect(page.get_by_text("done.")).to_be_visible()
+    expect(page.get_by_text("done.")).to_be_visible(timeout=20_000)
     proposal.refresh_from_db()
     assert proposal.status == "ACTIVE"
 
