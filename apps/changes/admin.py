@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -94,11 +92,7 @@ class ProofAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one proof: whose figures differed, in which week, from what to what."""
-        if object_id is None or request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
-            raise PermissionDenied
-        proof = self.get_object(request, unquote(object_id))
-        if proof is None:
-            raise Http404
+        proof = self.looked_at(request, object_id)
         context = {
             **self.admin_site.each_context(request),
             "title": _now("Proof of the figures"),

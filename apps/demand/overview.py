@@ -110,6 +110,11 @@ def element(week: str) -> str:
     return f"({week} - c.first_week) / 7 + 1"
 
 
+def _figures(index: str) -> str:
+    """Return SQL of the figures of one week of a stored row."""
+    return ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in UNIT_FIGURES)
+
+
 def _sums(index: str) -> str:
     return ", ".join(f"COALESCE(SUM(c.{name}[{index}]), 0)" for name in UNIT_FIGURES)
 
@@ -134,10 +139,12 @@ def totals_by_week(*, root: int | None, weeks: Sequence[date]) -> list[Figures]:
 def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
     """Return the figures of each unit with everything below it; units without any are left out."""
     index = element("%(week)s::date")
-    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in UNIT_FIGURES)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT c.org_unit_id, {columns} FROM {WHOLES.name} c WHERE c.org_unit_id = ANY(%(ids)s::bigint[])",
+            f"""
+            SELECT c.org_unit_id, {_figures(index)} FROM {WHOLES.name} c
+            WHERE c.org_unit_id = ANY(%(ids)s::bigint[])
+            """,
             {"week": week, "ids": list(unit_ids)},
         )
         return {row[0]: Figures(*row[1:]) for row in cursor.fetchall()}
@@ -161,7 +168,6 @@ def count_net_zero(*, root: int | None, week: date) -> int:
 def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures]:
     """Return the units whose own positions miss most hours in a week, the worst first."""
     index = element("%(week)s::date")
-    columns = ", ".join(f"COALESCE(c.{name}[{index}], 0)" for name in UNIT_FIGURES)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -172,7 +178,7 @@ def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures
                 WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]) AND c.deficit[{index}] > 0
                 ORDER BY c.deficit[{index}] DESC, u.code LIMIT %(limit)s
             )
-            SELECT worst.id, worst.code, worst.name, {columns}
+            SELECT worst.id, worst.code, worst.name, {_figures(index)}
             FROM worst JOIN demand_unitcoverage c ON c.org_unit_id = worst.id
             ORDER BY worst.missing DESC, worst.code
             """,

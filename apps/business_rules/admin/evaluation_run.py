@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -65,11 +63,7 @@ class EvaluationRunAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one evaluation; while it goes on, the page renews itself."""
-        if object_id is None or request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
-            raise PermissionDenied
-        run = self.get_object(request, unquote(object_id))
-        if run is None:
-            raise Http404
+        run = self.looked_at(request, object_id)
         names = dict(BusinessRule.objects.values_list("code", "name"))
         results = [
             {"code": code, "name": names.get(code, code), **result, "failed": result.get("failed", "")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,13 @@ from apps.common.badges import Tone, badge
 from apps.common.clock import today
 from apps.common.columns import short_day
 from apps.common.hours import to_hours
-from apps.common.weekbars import MISSING, PROPOSED, Part, WeekBar, draw, hours_text
+from apps.common.weekbars import draw, hours_text
 from apps.common.weeks import parse_week, week_code
 from apps.org.models import Position
 
 from ..candidates import Candidate, Wanted, candidates
 from ..gaps import gap
+from .position_weeks import week_bars
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -57,7 +57,7 @@ class CandidatesTab(Screen):  # type: ignore[misc]
             "wanted": wanted,
             "week": week_code(form.gap.week),
             "gap": hours_text(form.gap.missing) if form.gap.missing else "",
-            "drawing": draw(_bars(obj, form.gap.week)),
+            "drawing": draw(week_bars(getattr(obj, "coverage", None), chosen=form.gap.week, linked=True)),
             "is_capped": len(found) == SHOWN,
             "rows": [
                 {
@@ -113,26 +113,6 @@ class SearchForm(forms.Form):
         if first and last and last < max(first, today()):
             self.add_error("ends_on", _("The last day is before the first, or gone by."))
         return cleaned
-
-
-def _bars(position: Position, chosen: date) -> list[WeekBar]:
-    figures: Any = getattr(position, "coverage", None)
-    if not figures:
-        return []
-    bars = []
-    for number, (required, assigned, proposed) in enumerate(
-        zip(figures.required, figures.assigned, figures.proposed, strict=True)
-    ):
-        monday = figures.first_week + timedelta(weeks=number)
-        parts = [
-            Part(assigned, Tone.GREEN if assigned >= required else Tone.YELLOW),
-            Part(max(0, required - assigned), Tone.RED, MISSING),
-            Part(proposed, Tone.PETROL, PROPOSED),
-        ]
-        bars.append(
-            WeekBar(monday, required, parts, assigned, href=f"?week={week_code(monday)}", chosen=monday == chosen)
-        )
-    return bars
 
 
 def told(candidate: Candidate) -> dict[str, Any]:

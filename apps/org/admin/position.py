@@ -28,11 +28,11 @@ from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import Tone, badge, progress, two_lines
 from apps.common.columns import day_column
 from apps.common.hours import to_percent
-from apps.common.weekbars import MISSING, PROPOSED, Part, WeekBar, draw, hours_cell, hours_text, this_week
+from apps.common.weekbars import draw, hours_cell, hours_text, this_week
 from apps.common.weeks import week_code
 from apps.demand.admin.candidates import CandidatesTab
+from apps.demand.admin.position_weeks import tone_of, week_bars
 from apps.demand.coverage import state_of
-from apps.demand.enums import COVERAGE_COLOURS
 from apps.demand.templatetags.coverage import SHAPES, state_badge
 from apps.fsm.buttons import status_badge
 from apps.imports.exporting import SheetExportMixin
@@ -155,7 +155,7 @@ class PositionAdmin(CandidatesTab, ConditionSearchMixin, SheetExportMixin, Recor
         required, assigned = figures.required[place], figures.assigned[place]
         percent = to_percent(assigned, required)
         text = f"{hours_text(assigned)} / {hours_text(required)}"
-        return progress(percent or 0, text, _tone(required, assigned, figures.unqualified[place]))
+        return progress(percent or 0, text, tone_of(required, assigned, figures.unqualified[place]))
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: Position) -> str:
@@ -176,22 +176,12 @@ class PositionAdmin(CandidatesTab, ConditionSearchMixin, SheetExportMixin, Recor
 
     def coverage_tab(self, request: HttpRequest, obj: Position) -> dict[str, Any]:
         figures: Any = getattr(obj, "coverage", None)
-        weeks, bars = [], []
+        weeks = []
         for place in range(len(figures.required) if figures else 0):
             monday = figures.first_week + timedelta(weeks=place)
             required, assigned = figures.required[place], figures.assigned[place]
             reinforcement, proposed = figures.reinforcement[place], figures.proposed[place]
             unqualified = figures.unqualified[place]
-            tone = _tone(required, assigned, unqualified)
-            if tone == Tone.BLUE:
-                tone = Tone.GREEN  # blue is kept for reinforcement
-            parts = [
-                Part(assigned - reinforcement, tone),
-                Part(reinforcement, Tone.BLUE),
-                Part(max(0, required - assigned), Tone.RED, MISSING),
-                Part(proposed, Tone.PETROL, PROPOSED),
-            ]
-            bars.append(WeekBar(monday, required, parts, assigned))
             percent = to_percent(assigned, required)
             weeks.append(
                 {"code": week_code(monday), "monday": monday, "required": hours_cell(required),
@@ -199,7 +189,7 @@ class PositionAdmin(CandidatesTab, ConditionSearchMixin, SheetExportMixin, Recor
                  "proposed": hours_cell(proposed), "unqualified": hours_cell(unqualified),
                  "percent": percent, "state": standing(figures, place)}
             )  # fmt: skip
-        return {"coverage": figures, "weeks": weeks, "drawing": draw(bars)}
+        return {"coverage": figures, "weeks": weeks, "drawing": draw(week_bars(figures))}
 
     def assignments_tab(self, request: HttpRequest, obj: Position) -> dict[str, Any]:
         rows = (
@@ -241,10 +231,7 @@ def standing(figures: Any, place: int) -> SafeString:
         return state_badge(state)
     lacking = badge(_("unqualified hours"), Tone.RED, "workspace_premium")
     return format_html(
-        "{} {}", badge(state.label, _tone(figures.required[place], figures.assigned[place], 1), SHAPES[state]), lacking
+        "{} {}",
+        badge(state.label, tone_of(figures.required[place], figures.assigned[place], 1), SHAPES[state]),
+        lacking,
     )
-
-
-def _tone(required: int, assigned: int, unqualified: int) -> str:
-    tone = COVERAGE_COLOURS[state_of(required, assigned)]
-    return Tone.YELLOW if unqualified and tone in (Tone.GREEN, Tone.BLUE) else tone
