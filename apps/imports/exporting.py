@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -13,8 +14,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.text import capfirst
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.common.clock import today
@@ -23,7 +24,7 @@ from apps.common.resources import SheetResource, resources
 from apps.users.permissions import sees_sensitive
 
 from .rights import may
-from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, write_csv, write_xlsx
+from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, table_csv, table_xlsx, write_csv, write_xlsx
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen
@@ -159,6 +160,22 @@ def answer_file(request: HttpRequest, content: bytes, *, kind: str, format: str,
     response["Content-Disposition"] = f'attachment; filename="{kind}_{today()}.{format}"'
     response["Cache-Control"] = "no-store"
     return response
+
+
+def answer_table(
+    request: HttpRequest, rows: Iterable[Sequence[Any]], *, title: str, kind: str, format: str = "csv"
+) -> HttpResponse:
+    """Return the answer that hands out a table which is no kind of sheet; its first row is the header.
+
+    A CSV is written as spreadsheets in the reader's language expect it.
+    """
+    table = list(rows)
+    if format == "xlsx":
+        content = table_xlsx(title, table)
+    else:
+        spanish = (get_language() or "").startswith("es")
+        content = table_csv(table, style=SPANISH_EXCEL if spanish else PLAIN)
+    return answer_file(request, content, kind=kind, format=format, rows=len(table) - 1)
 
 
 def _person(request: HttpRequest) -> User:

@@ -6,14 +6,36 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.common.clock import today
 from apps.common.filters import AutocompleteSelectFilter
 
+from .models import OrgUnit
+
 LEAVING_SOON_DAYS = 30
+UNITS_OFFERED = 300
+
+
+def units_offered(request: HttpRequest) -> dict[str, Any]:
+    """Return the units to choose from, for org/unit_choice.html; beyond so many their code is typed."""
+    user: Any = request.user
+    units = list(OrgUnit.objects.visible_to(user).order_by("path")[: UNITS_OFFERED + 1])
+    return {"units": units[:UNITS_OFFERED], "units_are_cut": len(units) > UNITS_OFFERED}
+
+
+def unit_asked(request: HttpRequest) -> OrgUnit | None:
+    """Return the unit a page is asked for by its code; None without one. Raise Http404 for one out of sight."""
+    user: Any = request.user
+    code = request.GET.get("unit", "").replace("\x00", "").strip()
+    if not code:
+        return None
+    unit: OrgUnit | None = OrgUnit.objects.visible_to(user).filter(code=code).first()
+    if unit is None:
+        raise Http404
+    return unit
 
 
 class UnitFilter(AutocompleteSelectFilter):

@@ -16,6 +16,7 @@ from apps.common.clock import monday_of, today
 from apps.common.tree import opened_in
 from apps.common.weeks import horizon, parse_week, week_code
 from apps.org.enums import UnitKind
+from apps.org.filters import unit_asked
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of, sees_the_house
 from apps.tags.models import TagCatalog
@@ -115,11 +116,7 @@ def read_asked(request: HttpRequest, permission: str) -> Asked:
         except ValueError as error:
             # The 13 weeks are the same whatever the address says.
             problem = "" if view == WEEKS else str(error)
-    unit, tag = None, None
-    if code := said("unit"):
-        unit = OrgUnit.objects.visible_to(user).filter(code=code).first()
-        if unit is None:
-            raise Http404
+    tag = None
     if code := said("tag"):
         tag = TagCatalog.objects.visible_to(user).filter(code=code).first()
         if tag is None:
@@ -129,7 +126,7 @@ def read_asked(request: HttpRequest, permission: str) -> Asked:
     return Asked(
         view=view,
         week=week,
-        unit=unit,
+        unit=unit_asked(request),
         opened=None if opened is None else frozenset(opened),
         kind=said("kind", UnitKind.values),
         state=said("state", STATES),

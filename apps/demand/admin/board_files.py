@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.common.hours import to_hours
 from apps.common.weeks import week_code
-from apps.imports.exporting import MOST_ROWS, answer_file
-from apps.imports.writing import FORMATS, PLAIN, SPANISH_EXCEL, table_csv, table_xlsx
+from apps.imports.exporting import MOST_ROWS, answer_table
+from apps.imports.writing import FORMATS
 from apps.org.enums import UnitKind
 from apps.org.querysets import scope_read_once
 
@@ -59,13 +58,8 @@ class BoardFiles(Screen):  # type: ignore[misc]
         rows = table(asked, answer, units)
         format = request.GET.get("format", "")
         format = format if format in FORMATS else "csv"
-        if format == "xlsx":
-            content = table_xlsx(_("Coverage"), rows)
-        else:
-            style = SPANISH_EXCEL if (get_language() or "").startswith("es") else PLAIN
-            content = table_csv(rows, style=style)
         kind = "coverage_weeks" if asked.view == WEEKS else f"coverage_{week_code(asked.week)}"
-        return answer_file(request, content, kind=kind, format=format, rows=len(lines))
+        return answer_table(request, rows, title=_("Coverage"), kind=kind, format=format)
 
 
 def _is_too_long(answer: Answer) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,25 +9,24 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format, localize_input, number_format
 from django.utils.http import urlencode
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.changes.span import Span
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, badge, progress
-from apps.common.cells import neutralise
 from apps.common.clock import monday_of, today
 from apps.common.columns import short_day
 from apps.common.weekbars import Part, WeekBar, draw
 from apps.common.weeks import week_code
-from apps.imports.exporting import MOST_ROWS, answer_file
-from apps.imports.writing import PLAIN, SPANISH_EXCEL
+from apps.imports.exporting import MOST_ROWS, answer_table
 from apps.org.enums import LeaveKind
+from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
@@ -43,7 +40,6 @@ else:
 VIEW, EXPORT = "demand.view_positioncoverage", "demand.export_positioncoverage"
 HORIZONS = (30, 90, 180)
 MOST_SHOWN = 500
-UNITS_OFFERED = 300
 # Beyond so many weeks the drawing is as wide as it has to be and scrolls in its frame.
 WEEKS_IN_SIGHT = 14
 FEW_WEEKS = 6
@@ -105,7 +101,6 @@ class CliffsPage(Screen):  # type: ignore[misc]
         """Show what will stop being covered in the reader's part of the organisation."""
         asked = _asked(request, VIEW)
         calendar = _calendar(request, asked, MOST_SHOWN)
-        units = list(OrgUnit.objects.visible_to(request.user).order_by("path")[: UNITS_OFFERED + 1])  # type: ignore[arg-type]
         rows = _rows(request, calendar.cliffs, self.admin_site.name)
         drawn = _weeks(asked, calendar)
         export = reverse(f"{self.admin_site.name}:demand_positioncoverage_cliffs_export")
@@ -117,8 +112,7 @@ class CliffsPage(Screen):  # type: ignore[misc]
             "asked": asked,
             "horizons": HORIZONS,
             "causes": list(Cause),
-            "units": units[:UNITS_OFFERED],
-            "units_are_cut": len(units) > UNITS_OFFERED,
+            **units_offered(request),
             "totals": [_tile(asked, None, sum(calendar.totals.values(), Total()))]
             + [_tile(asked, cause, total) for cause, total in calendar.totals.items()],
             "drawing": draw(drawn),
@@ -138,47 +132,30 @@ class CliffsPage(Screen):  # type: ignore[misc]
         """Answer the file of what the page shows, those beyond its last row too."""
         asked = _asked(request, EXPORT)
         calendar = _calendar(request, asked, MOST_ROWS)
-        style = SPANISH_EXCEL if (get_language() or "").startswith("es") else PLAIN
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter=style.separator, lineterminator="\r\n")
-        writer.writerow(_header())
         seen = _seen(request, calendar.cliffs)
-
-        def day(value: date | None) -> str:
-            return style.day("" if value is None else value.isoformat())
-
-        def hours(value: int) -> str:
-            return style.number(str(hours_of(value)))
-
+        rows: list[Sequence[Any]] = [_header()]
         for item in calendar.cliffs:
-            writer.writerow(
-                neutralise(cell)
-                for cell in (
-                    day(item.day), str((item.day - today()).days), str(item.cause.label), _detail(item, seen),
+            rows.append(
+                (
+                    item.day, (item.day - today()).days, item.cause.label, _detail(item, seen),
                     item.position_code, item.position_title, item.unit_code, item.unit_name, item.employee_number,
-                    item.employee_name, hours(item.hours), hours(item.needs), hours(item.left),
-                    hours(item.replacement), hours(item.proposed), day(item.replacement_on), day(item.back_on),
+                    item.employee_name, hours_of(item.hours), hours_of(item.needs), hours_of(item.left),
+                    hours_of(item.replacement), hours_of(item.proposed), item.replacement_on, item.back_on,
                     item.owner,
                 )
             )  # fmt: skip
-        content = (("\ufeff" if style.bom else "") + text.getvalue()).encode()
-        return answer_file(request, content, kind="cliffs", format="csv", rows=len(calendar.cliffs))
+        return answer_table(request, rows, title=_("Coverage running out"), kind="cliffs")
 
 
 def _asked(request: HttpRequest, permission: str) -> Asked:
     """Return what is asked for; what is no choice is as if it were not asked, a unit out of sight is none."""
     if request.method not in ("GET", "HEAD") or not request.user.has_perm(permission):
         raise PermissionDenied
-    days, cause, code = (request.GET.get(name, "") for name in ("days", "cause", "unit"))
-    unit = None
-    if code := code.replace("\x00", "").strip():
-        unit = OrgUnit.objects.visible_to(request.user).filter(code=code).first()  # type: ignore[arg-type]
-        if unit is None:
-            raise Http404
+    days, cause = (request.GET.get(name, "") for name in ("days", "cause"))
     return Asked(
         days=int(days) if days in map(str, HORIZONS) else HORIZONS[0],
         cause=Cause(cause) if cause in Cause else None,
-        unit=unit,
+        unit=unit_asked(request),
     )
 
 

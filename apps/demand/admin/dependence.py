@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import localize_input
@@ -18,12 +18,13 @@ from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, badge
 from apps.common.clock import today
 from apps.common.columns import short_day
+from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
 from ..cliffs import Cause, hours_of
 from ..dependence import Dependent, Found, dependent_positions
-from .cliffs import UNITS_OFFERED, VIEW, hours_text
+from .cliffs import VIEW, hours_text
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -69,7 +70,6 @@ class DependencePage(Screen):  # type: ignore[misc]
             limit=PER_PAGE + 1,
             offset=(asked.page - 1) * PER_PAGE,
         )
-        units = list(OrgUnit.objects.visible_to(user).order_by("path")[: UNITS_OFFERED + 1])
         rows = found.rows[:PER_PAGE]
         seen = set(
             Employee.objects.visible_to(user)
@@ -83,8 +83,7 @@ class DependencePage(Screen):  # type: ignore[misc]
             "subtitle": None,
             "asked": asked,
             "tiles": _tiles(asked, found),
-            "units": units[:UNITS_OFFERED],
-            "units_are_cut": len(units) > UNITS_OFFERED,
+            **units_offered(request),
             "rows": [self._row(row, seen, user.has_perm("org.view_employee")) for row in rows],
             "days": DAYS,
             "show_all": Asked("", None, 1).query(),
@@ -114,14 +113,9 @@ class DependencePage(Screen):  # type: ignore[misc]
 def _asked(request: HttpRequest) -> Asked:
     if request.method not in ("GET", "HEAD") or not request.user.has_perm(VIEW):
         raise PermissionDenied
-    kind, code, page = (request.GET.get(name, "").replace("\x00", "").strip() for name in ("kind", "unit", "page"))
-    unit = None
-    if code:
-        unit = OrgUnit.objects.visible_to(request.user).filter(code=code).first()  # type: ignore[arg-type]
-        if unit is None:
-            raise Http404
+    kind, page = (request.GET.get(name, "").strip() for name in ("kind", "page"))
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < 5 else 1
-    return Asked(kind if kind in KINDS else "", unit, min(max(number, 1), MOST_PAGES))
+    return Asked(kind if kind in KINDS else "", unit_asked(request), min(max(number, 1), MOST_PAGES))
 
 
 def _tiles(asked: Asked, found: Found) -> list[dict[str, Any]]:

@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.weekbars import hours_text
 from apps.common.weeks import week_code
+from apps.org.filters import units_offered
 
 from ..templatetags.coverage import as_percent
 from ..trend import Week, trend
-from .waterfall import VIEW, units_offered, where_asked
+from .waterfall import VIEW, where_asked
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen

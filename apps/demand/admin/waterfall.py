@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,19 +14,18 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import number_format
 from django.utils.http import urlencode
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone
-from apps.common.cells import neutralise
 from apps.common.columns import short_day
 from apps.common.hours import to_hours
 from apps.common.weekbars import hours_text
 from apps.common.weeks import horizon, parse_week, week_code
-from apps.imports.exporting import MOST_ROWS, answer_file
-from apps.imports.writing import PLAIN, SPANISH_EXCEL
+from apps.imports.exporting import MOST_ROWS, answer_table
 from apps.org.enums import LeaveKind
+from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit, Position
 from apps.org.querysets import scope_of
 
@@ -41,7 +38,6 @@ else:
     Screen = object
 
 VIEW, EXPORT = "demand.view_positioncoverage", "demand.export_positioncoverage"
-UNITS_OFFERED = 300
 PAGE_SIZE = 50
 # A drawing whose causes are small beside the whole begins its axis near them.
 NEAR = 0.4
@@ -185,15 +181,8 @@ class WaterfallPage(Screen):  # type: ignore[misc]
         """Answer the file of what the page shows: the causes, or all records behind the one that was chosen."""
         where = where_asked(request, EXPORT)
         asked = _asked(request, where, closed_weeks(horizon()[0]), horizon())
-        style = SPANISH_EXCEL if (get_language() or "").startswith("es") else PLAIN
         rows = _record_rows(request, asked, asked.cause) if asked.cause else _cause_rows(asked)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter=style.separator, lineterminator="\r\n")
-        for row in rows:
-            # A negative number is no formula.
-            writer.writerow(neutralise(cell) if isinstance(cell, str) else style.number(str(cell)) for cell in row)
-        content = (("\ufeff" if style.bom else "") + text.getvalue()).encode()
-        return answer_file(request, content, kind="waterfall", format="csv", rows=len(rows) - 1)
+        return answer_table(request, rows, title=_("What changed"), kind="waterfall")
 
 
 FIGURE_NAMES = {
@@ -211,24 +200,15 @@ def where_asked(request: HttpRequest, permission: str) -> Where:
     if request.method not in ("GET", "HEAD") or not request.user.has_perm(permission):
         raise PermissionDenied
     user: Any = request.user
-    found: dict[str, Any] = {}
-    for name, model in (("position", Position), ("unit", OrgUnit)):
-        code = request.GET.get(name, "").replace("\x00", "").strip()
-        if code:
-            # A position is narrower than any unit asked for beside it.
-            found[name] = model.objects.visible_to(user).filter(code=code).first()
-            if found[name] is None:
-                raise Http404
-            break
+    position = None
+    # A position is narrower than any unit asked for beside it.
+    if code := request.GET.get("position", "").replace("\x00", "").strip():
+        position = Position.objects.visible_to(user).filter(code=code).first()
+        if position is None:
+            raise Http404
+    unit = None if position else unit_asked(request)
     scope = scope_of(user)
-    return Where(scope=None if scope is None else OrgUnit.objects.get(pk=scope), **found)
-
-
-def units_offered(request: HttpRequest) -> dict[str, Any]:
-    """Return the units to choose from for a template; beyond so many their code is typed."""
-    user: Any = request.user
-    units = list(OrgUnit.objects.visible_to(user).order_by("path")[: UNITS_OFFERED + 1])
-    return {"units": units[:UNITS_OFFERED], "units_are_cut": len(units) > UNITS_OFFERED}
+    return Where(unit, position, None if scope is None else OrgUnit.objects.get(pk=scope))
 
 
 def _asked(request: HttpRequest, where: Where, gone: Sequence[date], to_come: Sequence[date]) -> Asked:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.http import urlencode
@@ -23,6 +23,7 @@ from apps.common.clock import today
 from apps.common.columns import short_day, short_moment
 from apps.common.errors import Refusal
 from apps.common.paginator import REACHABLE_ROWS
+from apps.org.filters import unit_asked, units_offered
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_read_once
 
@@ -41,7 +42,6 @@ else:
     Screen = object
 
 VIEW = "inbox.view_attention"
-UNITS_OFFERED = 300
 LONGEST_SEARCH = 100
 SHAPES = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
 
@@ -113,7 +113,6 @@ class InboxPage(Screen):  # type: ignore[misc]
         )  # fmt: skip
         number = found.count_of([wanted.kind] if wanted.kind else ())
         pages = max(1, -(-min(number, REACHABLE_ROWS) // size))
-        units = list(OrgUnit.objects.visible_to(user).order_by("path")[: UNITS_OFFERED + 1])
         refreshed = AlertRefresh.objects.first()
         acts = may(user, "change")
         told = tell(found.items, user, back=request.get_full_path())
@@ -129,8 +128,7 @@ class InboxPage(Screen):  # type: ignore[misc]
                 (Whose.MINE.value, _("Mine")),
                 (Whose.NOBODY.value, _("Nobody's yet")),
             ],
-            "units": units[:UNITS_OFFERED],
-            "units_are_cut": len(units) > UNITS_OFFERED,
+            **units_offered(request),
             "tiles": _tiles(user, wanted, found.counts, found.count_of()),
             "rows": [_row(each, user, acts) for each in told],
             "number": _number(number),
@@ -161,13 +159,8 @@ class InboxPage(Screen):  # type: ignore[misc]
 def _wanted(request: HttpRequest) -> Wanted:
     """Return what is asked for; a unit out of sight is none."""
     asked = {name: request.GET.get(name, "").replace("\x00", "").strip()
-             for name in ("kind", "severity", "whose", "state", "q", "unit", "page")}  # fmt: skip
+             for name in ("kind", "severity", "whose", "state", "q", "page")}  # fmt: skip
     user: Any = request.user
-    unit = None
-    if asked["unit"]:
-        unit = OrgUnit.objects.visible_to(user).filter(code=asked["unit"]).first()
-        if unit is None:
-            raise Http404
     kind = AlertKind(asked["kind"]) if asked["kind"] in AlertKind else None
     last = REACHABLE_ROWS // settings.COVERIS_PAGE_SIZE
     number = asked["page"]
@@ -178,7 +171,7 @@ def _wanted(request: HttpRequest) -> Wanted:
         whose=Whose(asked["whose"]) if asked["whose"] in Whose else Whose.ALL,
         asleep=asked["state"] == Sleep.ASLEEP,
         words=asked["q"][:LONGEST_SEARCH],
-        unit=unit,
+        unit=unit_asked(request),
         page=min(max(1, page), last),
     )
 
