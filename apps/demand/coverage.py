@@ -11,19 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from apps.changes.span import Span
-from apps.offer.giving import giving_ctes, week_sums, zeros
+from apps.offer.giving import giving_ctes, weekly, weekly_joins
 
 from .enums import CoverageState
 
-# Of which part of the formula each figure comes.
-SOURCES = {
-    "required": "need",
-    "assigned": "given",
-    "reinforcement": "given",
-    "proposed": "given",
-    "unqualified": "short",
-}
-FIGURES = tuple(SOURCES)
+FIGURES = ("required", "assigned", "reinforcement", "proposed", "unqualified")
 ROLLED_UP = ("filled", "deficit", "surplus")
 STATES = {
     "vacant": CoverageState.VACANT,
@@ -70,12 +62,16 @@ def entries_ctes(span: Span, *, only: Callable[[str], str], counted: str = "a.ac
     )"""
 
 
-# Of the counted entries whose position requires tags: `qualified`, the days on which all of them are held, and
-# `lacking`, the runs of days given without.
+# Of the counted entries whose position requires tags that are not held throughout: `qualified`, the days on which all
+# of them are held, and `lacking`, the runs of days given without.
 QUALIFIED_CTES = """asked AS (
         SELECT DISTINCT n.assignment_id, n.employee_id, w.tag_id
         FROM entries n JOIN tags_positiontag w ON w.position_id = n.position_id AND w.level = 'REQUIRED'
-        WHERE n.counted
+        -- Most tags are held on all these days: they take nothing from anybody.
+        WHERE n.counted AND NOT EXISTS (
+            SELECT 1 FROM tags_employeetag t WHERE t.employee_id = n.employee_id AND t.tag_id = w.tag_id
+            AND t.valid_from <= %(span_first)s::date AND (t.valid_until IS NULL OR t.valid_until >= %(span_last)s::date)
+        )
     ),
     held AS (
         SELECT q.assignment_id, q.tag_id, COALESCE(range_agg(int4range(
@@ -148,29 +144,25 @@ def coverage_sql(
     if accepted:
         counted = f"({counted} OR a.id = ANY (%(coverage_accepted)s::bigint[]))"
         params["coverage_accepted"] = list(accepted)
-    columns = ", ".join(
-        f"COALESCE({source}.{name}, {zeros(span)}) AS {name}" for name, source in SOURCES.items() if name in figures
-    )
-    unqualified = f"""{QUALIFIED_CTES},
-    short AS (SELECT position_id, {week_sums("hours", span)} AS unqualified FROM lacking GROUP BY position_id),
-    """
-    if "unqualified" not in figures:
-        unqualified = ""
+    given, given_sums = weekly(
+        "given", "entries", "position_id",
+        {"assigned": "counted", "reinforcement": "counted AND is_reinforcement", "proposed": "NOT counted"}, span,
+    )  # fmt: skip
+    short, short_sums = weekly("short", "lacking", "position_id", {"unqualified": ""}, span)
+    need, need_sums = weekly("need", "wanted", "position_id", {"required": ""}, span)
+    sums = given_sums | short_sums | need_sums
+    columns = ", ".join(f"{sums[name]} AS {name}" for name in FIGURES if name in figures)
+    unqualified = f"{QUALIFIED_CTES},\n    {short}," if "unqualified" in figures else ""
     sql = f"""WITH {entries_ctes(span, only=only, counted=counted)},
-    given AS (
-        SELECT position_id,
-               {week_sums("hours", span, where="counted")} AS assigned,
-               {week_sums("hours", span, where="counted AND is_reinforcement")} AS reinforcement,
-               {week_sums("hours", span, where="NOT counted")} AS proposed
-        FROM entries GROUP BY position_id
-    ),
-    {unqualified}{wanted_ctes(only=only)},
-    need AS (SELECT position_id, {week_sums("hours", span)} AS required FROM wanted GROUP BY position_id)
+    {given},
+    {unqualified}
+    {wanted_ctes(only=only)},
+    {need}
     SELECT p.id AS position_id, {columns}
     FROM org_position p
-    LEFT JOIN need ON need.position_id = p.id
-    LEFT JOIN given ON given.position_id = p.id
-    {"LEFT JOIN short ON short.position_id = p.id" if unqualified else ""}
+    {weekly_joins("need", "position_id", "p.id")}
+    {weekly_joins("given", "position_id", "p.id")}
+    {weekly_joins("short", "position_id", "p.id") if unqualified else ""}
     WHERE TRUE {only("p.id")}"""
     return sql, params
 

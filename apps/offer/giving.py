@@ -6,6 +6,7 @@ covers it, and it is not after last_day. A day before the first status period co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from apps.changes.span import Span
@@ -27,24 +28,31 @@ def giving_ctes(span: Span, *, employees: str = "") -> str:
 
     return f"""
     standing AS MATERIALIZED (
-        SELECT p.employee_id,
-               GREATEST(p.from_day, %(span_first)s::date) - %(span_first)s::date AS lo,
+        -- A period that gives hours; or none, for who gives them now: then only days to come count.
+        SELECT e.id AS employee_id,
+               GREATEST(COALESCE(p.from_day, %(span_today)s::date + 1), %(span_first)s::date) - %(span_first)s::date
+                   AS lo,
                LEAST(
                    CASE WHEN e.status IN ({STATUSES}) AND (p.until_day IS NULL OR p.until_day >= %(span_today)s::date)
                         THEN %(span_last)s::date
                         ELSE LEAST(COALESCE(p.until_day, %(span_today)s::date), %(span_today)s::date) END,
                    COALESCE(e.last_day, %(span_last)s::date), %(span_last)s::date
                ) - %(span_first)s::date + 1 AS hi
-        FROM fsm_employeestatusperiod p JOIN org_employee e ON e.id = p.employee_id
-        WHERE p.status IN ({STATUSES}) {only("p.employee_id")}
-          AND p.from_day <= LEAST(%(span_today)s::date, %(span_last)s::date)
-          AND (p.until_day IS NULL OR p.until_day >= %(span_first)s::date)
+        FROM org_employee e LEFT JOIN fsm_employeestatusperiod p
+             ON p.employee_id = e.id AND p.status IN ({STATUSES})
+             AND p.from_day <= LEAST(%(span_today)s::date, %(span_last)s::date)
+             AND (p.until_day IS NULL OR p.until_day >= %(span_first)s::date)
+        WHERE (p.id IS NOT NULL OR e.status IN ({STATUSES})) {only("e.id")}
         UNION ALL
-        SELECT e.id,
-               GREATEST(%(span_today)s::date + 1, %(span_first)s::date) - %(span_first)s::date,
+        -- Who gave hours earlier in the span, not today, and will again.
+        SELECT e.id, %(span_today)s::date + 1 - %(span_first)s::date,
                LEAST(COALESCE(e.last_day, %(span_last)s::date), %(span_last)s::date) - %(span_first)s::date + 1
-        FROM org_employee e
-        WHERE e.status IN ({STATUSES}) {only("e.id")} AND NOT EXISTS (
+        FROM (
+            SELECT DISTINCT p.employee_id FROM fsm_employeestatusperiod p
+            WHERE p.status IN ({STATUSES}) AND p.until_day >= %(span_first)s::date
+              AND p.until_day < %(span_today)s::date {only("p.employee_id")}
+        ) AS before JOIN org_employee e ON e.id = before.employee_id
+        WHERE e.status IN ({STATUSES}) AND NOT EXISTS (
             SELECT 1 FROM fsm_employeestatusperiod p
             WHERE p.employee_id = e.id AND p.status IN ({STATUSES}) AND p.from_day <= %(span_today)s::date
               AND (p.until_day IS NULL OR p.until_day >= %(span_today)s::date))
@@ -71,26 +79,41 @@ def giving_ctes(span: Span, *, employees: str = "") -> str:
     )"""
 
 
-def week_sums(hours: str, span: Span, *, where: str = "", lo: str = "lo", hi: str = "hi") -> str:
-    """Return SQL for a bigint[] with hour-days a week: Σ hours × days of [lo, hi) in each week, in one pass.
+def weekly(name: str, source: str, key: str, sums: Mapping[str, str], span: Span) -> tuple[str, dict[str, str]]:
+    """Return common table expressions with hour-days a week by `key`, and the SQL of each sum's bigint[].
 
-    `hours` must be an int4 expression in hundredths, so that PostgreSQL sums in bigint and never in numeric. Most runs
-    of days reach over the whole span: those are added up once, and not once a week.
+    Σ hours × days of [lo, hi) in each week over the rows of `source`, which has `key`, hours (an int4 in hundredths, so
+    that PostgreSQL sums in bigint and never in numeric), lo and hi. `sums` names each and says of which rows; "" = all.
+    Most runs of days reach over the whole span: those are added up once, and not once a week. The expressions are
+    called <name>_even and <name>_uneven; each sum is for a query that joins them with `weekly_joins`.
     """
-    even = f"{lo} <= 0 AND {hi} >= {span.days}"
-    chosen = f"{where} AND " if where else ""
-    steady = f"COALESCE(sum({hours}) FILTER (WHERE {chosen}{even}), 0) * 7"
-    sums = [
-        f"{steady} + COALESCE(sum({hours} * GREATEST(0, LEAST({hi}, {day + 7}) - GREATEST({lo}, {day})))"
-        f" FILTER (WHERE NOT ({even}) {f'AND {where}' if where else ''}), 0)"
-        for day in range(0, span.days, 7)
-    ]
-    return f"ARRAY[{', '.join(sums)}]::bigint[]"
+    even = f"lo <= 0 AND hi >= {span.days}"
+    filters = {total: f" FILTER (WHERE {where})" if where else "" for total, where in sums.items()}
+    whole = ", ".join(f"sum(hours){only} * 7 AS {total}" for total, only in filters.items())
+    weeks = ", ".join(
+        f"sum(hours * GREATEST(0, LEAST(hi, {7 * week}) - GREATEST(lo, {7 * week - 7}))){only} AS {total}{week}"
+        for total, only in filters.items()
+        for week in range(1, span.weeks + 1)
+    )
+    arrays = {
+        total: "ARRAY[{}]::bigint[]".format(
+            ", ".join(
+                f"COALESCE({name}_even.{total}, 0) + COALESCE({name}_uneven.{total}{week}, 0)"
+                for week in range(1, span.weeks + 1)
+            )
+        )
+        for total in sums
+    }
+    return (
+        f"""{name}_even AS (SELECT {key}, {whole} FROM {source} WHERE {even} GROUP BY {key}),
+    {name}_uneven AS (SELECT {key}, {weeks} FROM {source} WHERE NOT ({even}) GROUP BY {key})""",
+        arrays,
+    )
 
 
-def zeros(span: Span) -> str:
-    """Return SQL for a bigint[] with a 0 for each week."""
-    return f"ARRAY[{', '.join('0' * span.weeks)}]::bigint[]"
+def weekly_joins(name: str, key: str, subject: str) -> str:
+    """Return the joins that the sums of `weekly` need, on the id of a subject."""
+    return " ".join(f"LEFT JOIN {name}_{kind} ON {name}_{kind}.{key} = {subject}" for kind in ("even", "uneven"))
 
 
 def turning_sql(after: date, until: date) -> tuple[str, dict[str, date]]:

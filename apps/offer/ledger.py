@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.changes.span import Span
 
-from .giving import giving_ctes, week_sums, zeros
+from .giving import giving_ctes, weekly, weekly_joins
 
 KINDS = ("POOL", "ASSIGNED", "PROPOSED")
 
@@ -75,8 +75,10 @@ def ledger_sql(
     """
     entries, params = _entries(span, employees, accepted)
     only = "WHERE e.id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
-    sums = ", ".join(f"{week_sums('hours', span, where=f"kind = '{kind}'")} AS {kind.lower()}" for kind in KINDS)
-    columns = ", ".join(f"COALESCE(s.{kind.lower()}, {zeros(span)}) AS {kind.lower()}" for kind in KINDS)
+    summed, sums = weekly(
+        "summed", "entries", "employee_id", {kind.lower(): f"kind = '{kind}'" for kind in KINDS}, span
+    )
+    columns = ", ".join(f"{array} AS {name}" for name, array in sums.items())
     active = ""
     if engaged:
         some = "AND a.employee_id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
@@ -87,9 +89,9 @@ def ledger_sql(
     ) active ON active.employee_id = e.id"""
     return (
         f"""WITH {entries},
-    summed AS (SELECT employee_id, {sums} FROM entries GROUP BY employee_id)
+    {summed}
     SELECT e.id AS employee_id, {columns}
-    FROM org_employee e LEFT JOIN summed s ON s.employee_id = e.id {active} {only}""",
+    FROM org_employee e {weekly_joins("summed", "employee_id", "e.id")} {active} {only}""",
         params,
     )
 
