@@ -12,7 +12,7 @@ import django
 def main() -> int:
     os.environ["COVERIS_TODAY"] = "2026-12-09"
     django.setup()
-    from . import figures, rules
+    from . import figures, pages, rules
     from .harness import Report
 
     benches = {
@@ -20,6 +20,7 @@ def main() -> int:
         "ledger": figures.ledger,
         "coverage": figures.coverage,
         "growth": figures.growth,
+        "pages": pages.pages,
     }
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benches)}; none: all")

@@ -1,0 +1,80 @@
+"""`./run bench pages`: what every page of the sidebar costs the server, and how many queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from django.contrib import admin
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from apps.org.models import OrgUnit
+from apps.users.enums import Role
+from apps.users.models import User
+from project.menu import navigation
+from tests.factories import UserFactory
+
+from . import stage
+from .harness import Figure, Report, percentile
+
+SECONDS, QUERIES = 0.3, 15
+# Pages that look otherwise when asked otherwise.
+MORE = {
+    "demand_unitcoverage_changelist": ("?view=weeks", "?order=worst", "?unit={unit}"),
+    "demand_positioncoverage_cliffs": ("?days=90", "?days=180", "?unit={unit}"),
+    "demand_positioncoverage_waterfall": ("?unit={unit}",),
+}
+
+
+def addresses(user: User, unit: str) -> Iterator[str]:
+    """Yield the address of every page this person's sidebar leads to, and the ways they are asked."""
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    for group in navigation(request, admin.site):
+        for item in group["items"]:
+            link = str(item["link"])
+            yield link
+            for name, queries in MORE.items():
+                if link == reverse(f"admin:{name}"):
+                    yield from (link + query.format(unit=unit) for query in queries)
+
+
+def of_a_person(user: User, unit: str, size: str, rounds: int, report: Report) -> None:
+    client = Client()
+    client.force_login(user)
+    for address in addresses(user, unit):
+        seconds: list[float] = []
+        status = 0
+        for number in range(rounds + 1):
+            with CaptureQueriesContext(connection) as queries:
+                begun = time.perf_counter()
+                response = client.get(address)
+                status = response.status_code
+                if number:
+                    seconds.append(time.perf_counter() - begun)
+        if status != 200:
+            raise RuntimeError(f"{address} answered {status}")
+        name = f"{user.role.lower()} {address}"
+        report.add(
+            Figure(f"{name}, p95 s", size, percentile(seconds, 0.95), min(seconds), max(seconds), goal=SECONDS,
+                   note=f"{len(queries)} queries")
+        )  # fmt: skip
+        if len(queries) > QUERIES:
+            report.add(Figure(f"{name}, queries", size, *[float(len(queries))] * 3, goal=QUERIES))
+
+
+def pages(sizes: Sequence[str], rounds: int, report: Report) -> None:
+    """Open each page some times as somebody who has the whole house, and as who has the largest part of it."""
+    for size in sizes:
+        stage.enter(size, report)
+        with transaction.atomic():
+            call_command("sync_permissions", verbosity=0)
+            root = OrgUnit.objects.filter(parent=None).order_by("pk")[0]
+            below = OrgUnit.objects.filter(parent=root).order_by("pk")[0]
+            of_a_person(UserFactory(role=Role.ADMIN), below.code, size, rounds, report)
+            of_a_person(UserFactory(role=Role.MANAGER, unit=below), below.code, size, rounds, report)
+            transaction.set_rollback(True)
