@@ -1,7 +1,8 @@
 """From the outbox to the broker: `python -m worker.relay`.
 
-Listens for the marks' notification, looks once a second besides, and rings a worker. Everything that can be lost here
-is only a bell: the marks stay in the database until a worker has worked them off. No request ever waits for a broker.
+Listens for the marks' notification, looks some times after each and once a second besides, and rings a worker.
+Everything that can be lost here is only a bell: the marks stay in the database until a worker has worked them off. No
+request ever waits for a broker.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ logger = logging.getLogger("worker.relay")
 QUEUE = "recompute"
 TASK = "changes.drain"
 POLL_SECONDS = 1.0
-GATHER_SECONDS = 0.02  # notifications that arrive this close together ring once
+LOOK_AGAIN_SECONDS = 0.06  # after a bell, then twice as long each time: marks made just after another do not notify
 BEAT_SECONDS = 5.0
 REST_SECONDS = 1.0  # after trouble
 BELLS = 2  # so many unheard messages are enough; more would only pile up while no worker listens
@@ -91,10 +92,11 @@ class Relay:
         session = connection.connection
         logger.info("the database is back" if self._database_down else "listening for changes")
         self._database_down = False
+        pause = POLL_SECONDS
         while not self.stopping:
             self.turn()
-            if list(session.notifies(timeout=POLL_SECONDS, stop_after=1)):
-                list(session.notifies(timeout=GATHER_SECONDS))
+            heard = list(session.notifies(timeout=pause, stop_after=1))
+            pause = LOOK_AGAIN_SECONDS if heard else min(2 * pause, POLL_SECONDS)
 
     def turn(self) -> None:
         """Ring if something waits; note that we are alive."""
