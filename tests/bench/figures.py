@@ -28,6 +28,7 @@ from apps.tags.models import EmployeeTag
 from . import stage
 from .data import TODAY
 from .harness import Figure, Report, alternate, percentile, ratio
+from .memory import most_memory
 from .rules import EIGHT, FLOOR_A, judged, scans
 
 ASSIGNMENTS, TAGS, EMPLOYEES, POSITION, _ASKED = FLOOR_A
@@ -184,6 +185,15 @@ def changed(employee_ids: Sequence[int], by: int = 1) -> float:
     return time.perf_counter() - begun
 
 
+def remembered(what: str, work: Callable[[], object], size: str, report: Report) -> None:
+    if (most := most_memory(work)) is not None:
+        ours, database = most
+        report.add(
+            Figure(f"{what}: most memory of the database session, MB", size, *[database] * 3,
+                   note=f"and {ours:.0f} MB of ours")
+        )  # fmt: skip
+
+
 def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
     """The whole pass, one change, many changes: at each size, and how each grows."""
     passes: dict[str, float] = {}
@@ -199,6 +209,7 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
                 "the whole pass / floor A", size, *ratio(seconds, "pass", "floor"), goal=8.0 if size == "l" else None
             )
         )
+        remembered("the whole pass", everything, size, report)
         some = _some("org_employee", min(CHANGES + WARM_UP, Employee.objects.count() // 2))
         each = [changed([one]) for one in some][WARM_UP:]
         # The next run is to find what this one found.
@@ -214,7 +225,7 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
                 many = _some("org_employee", count)
                 together = changed(many)
                 share = together / passes[size]
-                changed(many, -1)
+                remembered(f"{count} changes", partial(changed, many, -1), size, report)
                 # Of a task a change only its work is counted, and none of what it costs to send it.
                 sooner = ones[size] * count / together
                 report.add(
@@ -236,7 +247,11 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
                 [["assignments_assignment", "tags_employeetag", "org_employee", "org_position", "tags_positiontag"]],
             )
             heaps = float(cursor.fetchone()[0])
-        report.add(Figure("figures and their indexes / heaps they are made of", size, *[derived / heaps] * 3))
+        report.add(
+            Figure("figures of a week, with indexes / heaps they are made of", size,
+                   *[derived / heaps / WHOLE.weeks] * 3, goal=0.5 if size == "l" else None,
+                   note=f"{WHOLE.weeks} weeks: {derived / 2**20:.0f} MB / {heaps / 2**20:.0f} MB")
+        )  # fmt: skip
     if {"m", "l"} <= set(sizes):
         grown = passes["l"] / passes["m"]
         report.add(Figure("the whole pass, l / m (ten times the data)", "m–l", grown, grown, grown, goal=11.0))
