@@ -24,7 +24,7 @@ from .turning import pinned_span, turn_day
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2_000
+BATCH = 5_000
 SUSPECTS = 500
 TRIES = 3
 CRASHED_AFTER_SECONDS = 5

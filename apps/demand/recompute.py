@@ -11,6 +11,8 @@ from apps.changes import storing
 from apps.changes.figures import Figures, Touched
 from apps.changes.models import Kind
 from apps.changes.span import Span
+from apps.common.prepared import FEW
+from apps.org.models import OrgUnit
 
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .tables import POSITIONS, UNITS, WHOLES
@@ -78,7 +80,13 @@ def refresh_wholes(units: set[int], span: Span) -> set[int]:
     while lacking := (units | units_above(units)) - locked:
         storing.lock(WHOLES, sorted(lacking), span)
         locked |= lacking
-    return storing.write(WHOLES, *added_up_sql(span, own=UNITS.name, units=locked), span)
+    sql, params = added_up_sql(span, own=UNITS.name, units=locked)
+    if len(locked) > FEW and 3 * len(locked) > OrgUnit.objects.count():
+        # The walk over the whole tree is the shorter one.
+        every, params = added_up_sql(span, own=UNITS.name)
+        sql = f"SELECT * FROM ({every}) AS every WHERE org_unit_id = ANY (%(wholes_written)s::bigint[])"
+        params["wholes_written"] = sorted(locked)
+    return storing.write(WHOLES, sql, params, span)
 
 
 class UnitFigures(Figures):
