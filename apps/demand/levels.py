@@ -465,6 +465,9 @@ def _of_position(required: str, assigned: str, reinforcement: str, proposed: str
         "covered": f"({needed} > 0 AND {given} = {needed})::int",
         "over_covered": f"({needed} > 0 AND {given} > {needed})::int",
         "no_demand": f"({required} = 0)::int",
+        # A unit keeps it above all its positions: of some of them there is none.
+        "headroom": "0",
+        "headroom_filled": "0",
     }
 
 

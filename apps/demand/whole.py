@@ -51,14 +51,13 @@ def added_up_sql(span: Span, *, own: str, units: Iterable[int] | None = None) ->
     is read as it is kept, with all that is below it: a change costs its way up and not the whole tree.
     """
     params: dict[str, Any] = dict(span.params)
-    names = ", ".join(UNIT_FIGURES)
     among = "u.id = ANY (%(adding_up)s::bigint[])" if units is not None else "TRUE"
-    parts = f"""SELECT u.path, own.first_week, {names}
+    parts = f"""SELECT u.path, own.first_week, {", ".join(f"own.{name}" for name in UNIT_FIGURES)}
             FROM org_orgunit u LEFT JOIN {own} AS own ON own.org_unit_id = u.id WHERE {among}"""
     if units is not None:
         params["adding_up"] = sorted(units)
         parts += f"""
-            UNION ALL SELECT u.path, kept.first_week, {names}
+            UNION ALL SELECT u.path, kept.first_week, {", ".join(f"kept.{name}" for name in UNIT_FIGURES)}
             FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
                 JOIN {WHOLES.name} AS kept ON kept.org_unit_id = below.id
             WHERE {among} AND below.id <> ALL (%(adding_up)s::bigint[])"""

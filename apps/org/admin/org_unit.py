@@ -55,7 +55,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
     change_form_outer_before_template = "org/unit_figures.html"
     fieldsets = (
         (None, {"fields": (("code", "name"), ("kind", "parent"), ("manager", "is_active"))}),
-        (_("Limits"), {"fields": (("max_weekly_hours", "coverage_target"),)}),
+        (_("Limits"), {"fields": (("max_weekly_hours", "coverage_target"), ("headroom",))}),
         (_("Recorded"), {"fields": (("created_at", "updated_at"),)}),
     )
 
