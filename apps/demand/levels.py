@@ -141,6 +141,11 @@ class Answer:
         tops = [place.line for place in self.places if place.level == 0]
         return tops[0] if len(tops) == 1 and isinstance(tops[0], UnitAt) else None
 
+    @property
+    def has_headroom(self) -> bool:
+        """Say whether any of the units shown has a second target; it is told of one week at a time."""
+        return any(place.line.figures.headroom for place in self.places)
+
 
 def levels(question: Question) -> Answer:
     """Return what is open of the tree with its figures. Raise NoFigures for a week without any (board.py)."""

@@ -81,6 +81,11 @@ class Figures:
         """Return the hour-days missing to the second target: the deficit, and what is not there of the headroom."""
         return self.deficit + self.headroom - self.headroom_filled
 
+    @property
+    def second_percent(self) -> Decimal | None:
+        """Return what is filled of both, headroom included; None without demand."""
+        return to_percent(self.filled + self.headroom_filled, self.second_target)
+
     required_hours = property(lambda self: to_hours(self.required))
     assigned_hours = property(lambda self: to_hours(self.assigned))
     reinforcement_hours = property(lambda self: to_hours(self.reinforcement))
