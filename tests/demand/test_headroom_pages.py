@@ -152,7 +152,7 @@ def test_a_sheet_sets_it_clears_it_and_refuses_what_is_no_percent(house: Any) ->
         Decimal("18.25"), None,
     ]  # fmt: skip
     report = bring("org_units", sheet("code,headroom", "H1,100.01"))
-    assert not report.ok and [error.column for error in report.errors] == ["headroom"]
+    assert not report.ok and [error["column"] for error in report.errors] == ["headroom"]
     assert bring("org_units", sheet("code,name", "H1,Urgencias")).ok
     assert OrgUnit.objects.get(code="H1").headroom == Decimal("18.25"), "a sheet without the column leaves it"
     assert bring("org_units", sheet("code,headroom", "H1,")).ok
