@@ -14,6 +14,7 @@ class Kind(models.TextChoices):
     UNIT = "unit", _("unit")
     TAG = "tag", _("tag")
     SUBTREE = "subtree", _("unit and all below")
+    HEADROOM = "headroom", _("headroom of a unit and all below")
     PROBE = "probe", _("probe")
 
 

@@ -14,6 +14,7 @@ from apps.changes.span import Span
 from apps.offer.giving import giving_ctes, weekly, weekly_joins
 
 from .enums import CoverageState
+from .headroom import SHARES, percents_sql, rounded
 
 FIGURES = ("required", "assigned", "reinforcement", "proposed", "unqualified")
 ROLLED_UP = ("filled", "deficit", "surplus")
@@ -24,7 +25,9 @@ STATES = {
     "over_covered": CoverageState.OVER_COVERED,
     "no_demand": CoverageState.NO_DEMAND,
 }
-UNIT_FIGURES = (*FIGURES, *ROLLED_UP, *STATES)
+# The second target, apart from the first: what is kept above required, and how much of that is there.
+HEADROOM = ("headroom", "headroom_filled")
+UNIT_FIGURES = (*FIGURES, *ROLLED_UP, *STATES, *HEADROOM)
 
 
 def state_of(required: int, assigned: int) -> CoverageState:
@@ -171,7 +174,7 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
     """Return a query (org_unit_id and UNIT_FIGURES) over the own positions of units, and its parameters.
 
     `source` is a relation in SQL with position_id, first_week and the FIGURES of positions. Gap and surplus are summed
-    position by position and never netted.
+    position by position and never netted, and so is what is there of the headroom; that is rounded once, for the sum.
     """
     params: dict[str, Any] = {**span.params}
     only, among = "", ""
@@ -183,6 +186,7 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
         )"""
     per_week: dict[str, list[str]] = {name: [] for name in UNIT_FIGURES}
     read: list[str] = []
+    share = "COALESCE(kept_above.share, 0)"
     for week in range(1, span.weeks + 1):
         of = {name: f"c.{name}{week}" for name in FIGURES}
         read += [f"kept.{name}[{week} + kept.ahead] AS {name}{week}" for name in FIGURES]
@@ -198,6 +202,10 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
             "covered": f"count(*) FILTER ({known} {required} > 0 AND {assigned} = {required})",
             "over_covered": f"count(*) FILTER ({known} {required} > 0 AND {assigned} > {required})",
             "no_demand": f"count(*) FILTER ({known} {required} = 0)",
+            "headroom": rounded(f"sum({required}) * max({share})"),
+            "headroom_filled": rounded(
+                f"sum(LEAST(GREATEST({assigned} - {required}, 0) * {SHARES}, {required} * {share}))"
+            ),
         }
         for name, expression in sums.items():
             per_week[name].append(f"COALESCE({expression}, 0)")
@@ -205,6 +213,7 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
     return (
         f"""SELECT u.id AS org_unit_id, {columns}
     FROM org_orgunit u
+    LEFT JOIN ({percents_sql("coverage_units" if units is not None else None)}) AS kept_above ON kept_above.unit = u.id
     LEFT JOIN org_position p ON p.org_unit_id = u.id
     LEFT JOIN (
         SELECT kept.position_id, {", ".join(read)}

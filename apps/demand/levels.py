@@ -141,6 +141,11 @@ class Answer:
         tops = [place.line for place in self.places if place.level == 0]
         return tops[0] if len(tops) == 1 and isinstance(tops[0], UnitAt) else None
 
+    @property
+    def has_headroom(self) -> bool:
+        """Say whether any of the units shown has a second target; it is told of one week at a time."""
+        return any(place.line.figures.headroom for place in self.places)
+
 
 def levels(question: Question) -> Answer:
     """Return what is open of the tree with its figures. Raise NoFigures for a week without any (board.py)."""
@@ -465,6 +470,9 @@ def _of_position(required: str, assigned: str, reinforcement: str, proposed: str
         "covered": f"({needed} > 0 AND {given} = {needed})::int",
         "over_covered": f"({needed} > 0 AND {given} > {needed})::int",
         "no_demand": f"({required} = 0)::int",
+        # A unit keeps it above all its positions: of some of them there is none.
+        "headroom": "0",
+        "headroom_filled": "0",
     }
 
 

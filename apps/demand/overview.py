@@ -32,6 +32,8 @@ class Figures:
     covered: int = 0
     over_covered: int = 0
     no_demand: int = 0
+    headroom: int = 0
+    headroom_filled: int = 0
 
     def __add__(self, other: Figures) -> Figures:
         return Figures(**{name: getattr(self, name) + getattr(other, name) for name in UNIT_FIGURES})
@@ -69,6 +71,21 @@ class Figures:
         """Return how many positions have demand."""
         return self.vacant + self.partial + self.covered + self.over_covered
 
+    @property
+    def second_target(self) -> int:
+        """Return required hours and headroom, in hour-days."""
+        return self.required + self.headroom
+
+    @property
+    def second_deficit(self) -> int:
+        """Return the hour-days missing to the second target: the deficit, and what is not there of the headroom."""
+        return self.deficit + self.headroom - self.headroom_filled
+
+    @property
+    def second_percent(self) -> Decimal | None:
+        """Return what is filled of both, headroom included; None without demand."""
+        return to_percent(self.filled + self.headroom_filled, self.second_target)
+
     required_hours = property(lambda self: to_hours(self.required))
     assigned_hours = property(lambda self: to_hours(self.assigned))
     reinforcement_hours = property(lambda self: to_hours(self.reinforcement))
@@ -77,6 +94,9 @@ class Figures:
     filled_hours = property(lambda self: to_hours(self.filled))
     deficit_hours = property(lambda self: to_hours(self.deficit))
     surplus_hours = property(lambda self: to_hours(self.surplus))
+    headroom_hours = property(lambda self: to_hours(self.headroom))
+    second_target_hours = property(lambda self: to_hours(self.second_target))
+    second_deficit_hours = property(lambda self: to_hours(self.second_deficit))
 
 
 def of_position(required: int, assigned: int, reinforcement: int, proposed: int, unqualified: int) -> Figures:

@@ -9,12 +9,14 @@ from django.db import connection
 
 from apps.changes import storing
 from apps.changes.figures import Figures, Touched
+from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.common.prepared import FEW
 from apps.org.models import OrgUnit
 
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
+from .headroom import TAKES_FROM
 from .tables import POSITIONS, UNITS, WHOLES
 from .whole import added_up_sql, own_figures_sql, units_above, whole_anew_sql, whole_figures_sql
 
@@ -102,8 +104,18 @@ class UnitFigures(Figures):
     columns = UNITS.columns
     adds_up = False  # a unit's figures are in those of the units above it
 
+    def hand_on(self, touched: Touched) -> None:
+        """A unit's headroom changed, or its place: whoever takes it from there is marked, for units' figures alone."""
+        if units := touched.marked.pop(Kind.HEADROOM.value, None):
+            touched.spreading.pop(Kind.HEADROOM.value, None)
+            mark_by_query(Kind.UNIT, TAKES_FROM, {"headrooms": sorted(units)}, alone=True)
+
     def reached_by(self, touched: Touched) -> set[int]:
         reached = set(touched.marked[Kind.UNIT.value])
+        if units := touched.marked[Kind.HEADROOM.value]:
+            with connection.cursor() as cursor:
+                cursor.execute(TAKES_FROM, {"headrooms": sorted(units)})
+                reached.update(row[0] for row in cursor.fetchall())
         if positions := touched.rewritten[Kind.POSITION.value]:
             reached |= _ids("SELECT DISTINCT org_unit_id FROM org_position WHERE id = ANY (%s)", positions)
         return reached

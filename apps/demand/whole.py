@@ -55,7 +55,7 @@ def added_up_sql(span: Span, *, own: str, units: Iterable[int] | None = None) ->
 
 def _some_added_up(span: Span, own: str, units: Iterable[int]) -> Query:
     """Give each part to all that are above it and asked for."""
-    names = ", ".join(UNIT_FIGURES)
+    own_names, kept_names = (", ".join(f"{of}.{name}" for name in UNIT_FIGURES) for of in ("own", "kept"))
     sums = ", ".join(f"COALESCE(sum(part.{name}[week + part.ahead]), 0)::bigint AS {name}" for name in UNIT_FIGURES)
     arrays = ", ".join(f"array_agg({name} ORDER BY week) AS {name}" for name in UNIT_FIGURES)
     return (
@@ -65,11 +65,11 @@ def _some_added_up(span: Span, own: str, units: Iterable[int]) -> Query:
         FROM (
             SELECT p.*, (%(span_first)s::date - p.first_week) / 7 AS ahead
             FROM (
-                SELECT u.path, own.first_week, {names}
+                SELECT u.path, own.first_week, {own_names}
                 FROM org_orgunit u LEFT JOIN {own} AS own ON own.org_unit_id = u.id
                 WHERE u.id = ANY (%(adding_up)s::bigint[])
                 UNION ALL
-                SELECT u.path, kept.first_week, {names}
+                SELECT u.path, kept.first_week, {kept_names}
                 FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
                     JOIN {WHOLES.name} AS kept ON kept.org_unit_id = below.id
                 WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])

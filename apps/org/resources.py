@@ -40,6 +40,7 @@ class OrgUnitResource(SheetResource):
     parent_code = Reference("parent__code", target="org.OrgUnit", spanish="código de la unidad superior")
     max_weekly_hours = Column("max_weekly_hours", spanish="tope de horas semanales", widget=Number())
     coverage_target = Column("coverage_target", spanish="objetivo de cobertura", widget=Number())
+    headroom = Column("headroom", spanish="reserva por ausencias", widget=Number())
     is_active = Column("is_active", spanish="activa", widget=YesNo())
 
     invariants = (
@@ -47,6 +48,8 @@ class OrgUnitResource(SheetResource):
                   lambda unit: unit.max_weekly_hours is None or unit.max_weekly_hours > 0),
         Invariant("org_unit_target_is_percent", "coverage_target",
                   lambda unit: unit.coverage_target is None or 0 <= unit.coverage_target <= 100),
+        Invariant("org_unit_headroom_is_percent", "headroom",
+                  lambda unit: unit.headroom is None or 0 <= unit.headroom <= 100),
         Invariant("org_unit_not_its_own_parent", "parent_code",
                   lambda unit: unit.parent is None or unit.parent.code != unit.code),
     )  # fmt: skip
@@ -54,7 +57,7 @@ class OrgUnitResource(SheetResource):
     class Meta:
         model = OrgUnit
         import_id_fields = ("code",)
-        fields = ("code", "name", "kind", "parent_code", "max_weekly_hours", "coverage_target", "is_active")
+        fields = ("code", "name", "kind", "parent_code", "max_weekly_hours", "coverage_target", "headroom", "is_active")
 
     def inspect(self, rows: Sequence[Row]) -> None:
         """Refuse units that would end up below themselves."""

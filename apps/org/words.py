@@ -176,6 +176,10 @@ unit(
     lambda at: f"{at.row}.coverage_target",
 )  # fmt: skip
 unit(
+    "headroom", Type.PERCENT, _("headroom (%)"), _("The unit's own headroom; empty: as the unit above."),
+    lambda at: f"{at.row}.headroom",
+)  # fmt: skip
+unit(
     "depth", Type.NUMBER, _("depth"), _("How many units lead to it from the root, itself included: the root has 1."),
     lambda at: f"array_length({at.row}.path, 1)",
 )  # fmt: skip

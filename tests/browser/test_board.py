@@ -106,6 +106,22 @@ def test_the_pack_fits_every_look(busy: Clinic, visit: Any, shoot: Any, look: Lo
     shoot(page, "board-pack", full=True)
 
 
+def test_the_second_target_stands_apart_in_every_look(busy: Clinic, visit: Any, shoot: Any, look: Look) -> None:
+    type(busy.root).objects.filter(pk=busy.root.pk).update(headroom="17.5")
+    drain()
+    page = visit(f"{PAGE}?{opened(busy.root, busy.h1, busy.ward)}", user=busy.admin, look=look)
+    expect(page.locator("#board td.coveris-second")).to_have_count(12)
+    fits(page, look)
+    shoot(page, "board-headroom", full=True)
+    page.goto(f"/admin/org/orgunit/{busy.h1.pk}/change/")
+    expect(page.locator(".coveris-tile-second")).to_be_visible()
+    fits(page, look)
+    shoot(page, "unit-headroom", full=True)
+    page.goto(f"{PAGE}print/?{opened(busy.root, busy.h1)}")
+    expect(page.locator(".page > .second")).to_have_count(3)
+    shoot(page, "board-pack-headroom", full=True)
+
+
 def test_the_pack_prints_a_unit_a_page(busy: Clinic, visit: Any, tmp_path: Any) -> None:
     page = visit("/admin/", user=busy.admin)
     page.goto(f"{PAGE}print/?{opened(busy.root, busy.h1)}")

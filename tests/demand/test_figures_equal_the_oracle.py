@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import date, timedelta
 from fractions import Fraction
@@ -46,6 +47,10 @@ def weekly(hour_days: int) -> Fraction:
     return Fraction(hour_days, 700)
 
 
+def half_up(exact: Fraction) -> int:
+    return math.floor(exact + Fraction(1, 2))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_stored_figure_equals_the_oracle(seed: int) -> None:
     oracle = build(seed)
@@ -74,6 +79,8 @@ def test_every_stored_figure_equals_the_oracle(seed: int) -> None:
             assert weekly(unit.deficit[index]) == sum(max(w["required"] - w["assigned"], 0) for w in weeks)
             assert weekly(unit.surplus[index]) == sum(max(w["assigned"] - w["required"], 0) for w in weeks)
             assert weekly(unit.unqualified[index]) == sum(w["unqualified"] for w in weeks)
+            for name, exact in oracle.headroom_week(unit.org_unit.code, week).items():
+                assert getattr(unit, name)[index] == half_up(exact * 700)
             states = Counter(oracle.state(w["required"], w["assigned"]) for w in weeks)
             assert {state.value: getattr(unit, name)[index] for name, state in STATES.items()} == {
                 state.value: states[state.value] for state in STATES.values()
@@ -92,7 +99,7 @@ def test_the_random_clinics_meet_what_they_are_meant_to_meet() -> None:
     wanted = {
         "activate", "start_leave", "return_from_leave", "suspend", "reinstate", "give_notice", "retract_notice",
         "terminate", "rehire", "withdraw", "voided", "planned leave", "open leave", "unqualified", "part unqualified",
-        "reinforcement", "proposed", "adjusted to nothing",
+        "reinforcement", "proposed", "adjusted to nothing", "headroom", "part of the headroom",
     }  # fmt: skip
     assert {name for name in wanted if not met[name]} == set(), met
 
@@ -103,6 +110,11 @@ def _count(oracle: Clinic, met: Counter[str]) -> None:
     leaves = [leave for employee in oracle.employees.values() for leave in employee.leaves]
     met["planned leave"] += sum(leave.starts_on > oracle.today for leave in leaves)
     met["open leave"] += sum(leave.ends_on is None for leave in leaves)
+    for unit in UnitCoverage.objects.all():
+        met["headroom"] += any(unit.headroom)
+        met["part of the headroom"] += any(
+            0 < there < all_of_it for there, all_of_it in zip(unit.headroom_filled, unit.headroom, strict=True)
+        )
     for row in PositionCoverage.objects.select_related("position"):
         met["unqualified"] += any(row.unqualified)
         met["part unqualified"] += any(0 < u < a for u, a in zip(row.unqualified, row.assigned, strict=True))

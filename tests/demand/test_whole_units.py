@@ -82,7 +82,7 @@ def change(chance: random.Random) -> None:
     units = list(OrgUnit.objects.order_by("pk"))
     unit = chance.choice(units)
     positions = list(Position.objects.order_by("pk"))
-    match chance.randrange(6):
+    match chance.randrange(8):
         case 0:
             elsewhere = [row for row in units if unit.pk not in row.path]
             unit.parent = chance.choice([*elsewhere, None])
@@ -97,6 +97,8 @@ def change(chance: random.Random) -> None:
         case 4 if positions:
             chosen = chance.choice(positions)
             Position.objects.filter(pk=chosen.pk).update(required_weekly_hours=Decimal(chance.randint(1, 80)))
+        case 5 | 6:
+            OrgUnit.objects.filter(pk=unit.pk).update(headroom=chance.choice([None, 0, 18, Decimal("7.35"), 100]))
         case _ if positions:
             chosen = chance.choice(positions)
             Assignment.objects.filter(position=chosen).update(effective_hours=Decimal(chance.randint(1, 60)))

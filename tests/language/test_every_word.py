@@ -170,6 +170,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "is_active": lambda u: u.is_active,
         "max_weekly_hours": lambda u: u.max_weekly_hours,
         "coverage_target": lambda u: u.coverage_target,
+        "headroom": lambda u: u.headroom,
         "depth": lambda u: len(u.path),
         'in_unit("ANY")': lambda u, code: OrgUnit.objects.get(code=code).pk in u.path,
         "required": lambda u: hours(below(u, "required")),

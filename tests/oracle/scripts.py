@@ -65,6 +65,11 @@ class Writer:
         for number in range(self.units):
             parent = f"U{self.random.randrange(number)}" if number else ""
             self.add(start, "org_units", code=f"U{number}", name=f"Unit {number}", parent_code=parent)
+        # Said once all units are there, and drawn from a seed of their own: the lives of the others stay the same.
+        chance = random.Random(f"headroom {self.seed}")
+        for number in range(self.units):
+            percent = chance.choice(["", "", "18", "7.35", "0"])
+            self.add(self.today - DAY, "org_units", code=f"U{number}", headroom=percent)
         for code, delta in (("C1", "36"), ("C2", "24.5"), ("X1", "-4"), ("X2", "0"), ("Q1", "0"), ("Q2", "3")):
             self.add(start, "tags", code=code, name=code, hours_delta=delta)
         for number in range(self.positions):
@@ -218,6 +223,9 @@ def _date(text: str | None) -> date | None:
 
 def _play_unit(step: Step) -> None:
     row = step.row
+    if "headroom" in row:
+        OrgUnit.objects.filter(code=row["code"]).update(headroom=row["headroom"] or None)
+        return
     parent = OrgUnit.objects.get(code=row["parent_code"]) if row["parent_code"] else None
     OrgUnit.objects.create(code=row["code"], name=row["name"], parent=parent)
 

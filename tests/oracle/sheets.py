@@ -43,6 +43,7 @@ TARGETS = {
 class Unit:
     code: str
     parent: str = ""
+    headroom: Fraction | None = None
 
 
 @dataclass
@@ -154,6 +155,8 @@ class Clinic:
         unit = self.units.setdefault(row["code"], Unit(row["code"]))
         if "parent_code" in row:
             unit.parent = row["parent_code"]
+        if "headroom" in row:
+            unit.headroom = Fraction(row["headroom"]) if row["headroom"] else None
 
     def _position(self, row: Mapping[str, str]) -> None:
         position = self.positions.setdefault(row["code"], Position(row["code"]))
@@ -353,6 +356,21 @@ class Clinic:
         if assigned == required:
             return "COVERED"
         return "PARTIAL" if assigned < required else "OVER_COVERED"
+
+    def headroom_week(self, unit: str, monday: date) -> dict[str, Fraction]:
+        """Return the headroom of a unit's own positions and what of it is there, in hours a week, exact."""
+        code = unit
+        while self.units[code].headroom is None and self.units[code].parent:
+            code = self.units[code].parent
+        part = (self.units[code].headroom or Fraction(0)) / 100
+        weeks = [self.position_week(code, monday) for code, row in self.positions.items() if row.unit == unit]
+        return {
+            "headroom": sum((week["required"] * part for week in weeks), Fraction(0)),
+            "headroom_filled": sum(
+                (min(max(week["assigned"] - week["required"], Fraction(0)), week["required"] * part) for week in weeks),
+                Fraction(0),
+            ),
+        }
 
     def _under(self, unit: str) -> set[str]:
         found = {unit}

@@ -78,10 +78,12 @@ def _head() -> list[Any]:
 
 def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]]:
     hours = [*FIGURES[:2], *ROLLED_UP, *FIGURES[2:]]
+    second = answer.has_headroom
     yield [
         _("Week"), *_head(), _("Required h"), _("Assigned h"), _("Filled h"), _("Deficit h"), _("Surplus h"),
         _("Reinforcement h"), _("Proposed h"), _("Unqualified h"), _("Coverage %"), _("Raw %"),
         *(_("%(state)s positions") % {"state": state.label} for state in STATES.values()), _("Net-zero"), _("State"),
+        *(_second_target_head() * second),
     ]  # fmt: skip
     for place in answer.places:
         line, figures = place.line, place.line.figures
@@ -95,7 +97,18 @@ def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]
             *(getattr(figures, name) for name in STATES),
             _("yes") if figures.net_zero and not is_position else _("no"),
             _state(line, figures),
+            *(_second_target(figures, is_position) * second),
         ]
+
+
+def _second_target_head() -> tuple[str, ...]:
+    return (_("Headroom h"), _("With headroom h"), _("Missing with headroom h"), _("Coverage with headroom %"))
+
+
+def _second_target(figures: Figures, is_position: bool) -> tuple[Any, ...]:
+    if is_position:  # the headroom is the unit's
+        return (None,) * 4
+    return (figures.headroom_hours, figures.second_target_hours, figures.second_deficit_hours, figures.second_percent)
 
 
 def _weeks_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]]:

@@ -39,6 +39,7 @@ from .trend import TrendPage
 from .waterfall import WaterfallPage
 
 BOARD_MEDIA = PAGE_MEDIA + Media(js=["coveris/js/board.js"])
+COLUMNS = 9  # of the board, without the second target
 TAGS_OFFERED, CLOSED_OFFERED = 300, 104
 
 
@@ -97,6 +98,8 @@ class UnitCoverageAdmin(CliffsPage, DependencePage, WaterfallPage, TrendPage, Bo
             "is_flat": asked.is_flat,
             "is_worst_first": asked.order == Order.WORST,
             "rows": rows,
+            "has_headroom": answer.has_headroom,
+            "columns": COLUMNS + answer.has_headroom,
             "is_cut": len(answer.places) > MOST_SHOWN,
             "most": MOST_SHOWN,
             "most_open": OPEN_AT_MOST if len(answer.opened) >= OPEN_AT_MOST else 0,

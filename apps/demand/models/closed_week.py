@@ -57,6 +57,9 @@ class ClosedUnitWeek(ClosedWeek):
     covered = models.BigIntegerField()
     over_covered = models.BigIntegerField()
     no_demand = models.BigIntegerField()
+    # Weeks closed before there was any headroom have none.
+    headroom = models.BigIntegerField(default=0)
+    headroom_filled = models.BigIntegerField(default=0)
 
     class Meta(ClosedWeek.Meta):
         verbose_name = _("closed week of a unit")

@@ -25,6 +25,8 @@ class UnitSums(models.Model):
     covered = week_figures()
     over_covered = week_figures()
     no_demand = week_figures()
+    headroom = week_figures()
+    headroom_filled = week_figures()
     computed_at = models.DateTimeField(_("computed"))
 
     objects = OfVisibleUnitFigures.as_manager()

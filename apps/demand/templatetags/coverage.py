@@ -39,13 +39,18 @@ def as_percent(value: Decimal | None) -> str:
 
 @register.inclusion_tag("demand/coverage_weeks.html")
 def coverage_weeks(weeks: Sequence[date], figures: Sequence[Figures], chosen: date | None = None) -> dict[str, Any]:
-    """Draw one bar a week: what is filled, and on it what is missing, to one scale; the same figures as a table."""
-    highest = max((item.required for item in figures), default=0) or 1
+    """Draw one bar a week: what is filled, and on it what is missing, to one scale; the same figures as a table.
+
+    A second target is a dashed line across the bar, so that it is told from the first.
+    """
+    highest = max((item.second_target for item in figures), default=0) or 1
     bars = []
     for place, (week, item) in enumerate(zip(weeks, figures, strict=True)):
         scale = (GROUND - TOP) / highest
         filled, missing = item.filled * scale, item.deficit * scale
         left = place * STEP + (STEP - BAR) / 2
+        top = GROUND - filled - missing
+        second_top = GROUND - item.second_target * scale
         bars.append(
             {
                 "week": week,
@@ -56,9 +61,12 @@ def coverage_weeks(weeks: Sequence[date], figures: Sequence[Figures], chosen: da
                 "middle": f"{left + BAR / 2:.1f}",
                 "filled_top": f"{GROUND - filled:.1f}",
                 "filled_height": f"{filled:.1f}",
-                "missing_top": f"{GROUND - filled - missing:.1f}",
+                "missing_top": f"{top:.1f}",
                 "missing_height": f"{max(0.0, missing - 1.5):.1f}" if missing else "0",
-                "label_top": f"{GROUND - filled - missing - 7:.1f}",
+                "second_left": f"{left - 5:.1f}",
+                "second_right": f"{left + BAR + 5:.1f}",
+                "second_top": f"{second_top:.1f}" if item.headroom else "",
+                "label_top": f"{(second_top if item.headroom else top) - 7:.1f}",
                 "percent": as_percent(item.coverage_percent),
                 "chosen": week == chosen,
             }
@@ -69,6 +77,7 @@ def coverage_weeks(weeks: Sequence[date], figures: Sequence[Figures], chosen: da
         "ground": GROUND,
         "width": STEP * max(1, len(bars)),
         "has_demand": any(item.required for item in figures),
+        "has_headroom": any(item.headroom for item in figures),
     }
 
 

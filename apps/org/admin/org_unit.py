@@ -21,6 +21,7 @@ from apps.common.clock import monday_of, today
 from apps.common.tree import DEEPEST_INDENT, opened_in, toggled, walk
 from apps.common.weeks import horizon, parse_week, week_code
 from apps.demand.coverage import FIGURES
+from apps.demand.headroom import headroom_of
 from apps.demand.models import PositionCoverage
 from apps.demand.overview import Figures, of_position, rolled_up, totals_by_week
 from apps.imports.exporting import SheetExportMixin
@@ -55,7 +56,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
     change_form_outer_before_template = "org/unit_figures.html"
     fieldsets = (
         (None, {"fields": (("code", "name"), ("kind", "parent"), ("manager", "is_active"))}),
-        (_("Limits"), {"fields": (("max_weekly_hours", "coverage_target"),)}),
+        (_("Limits"), {"fields": (("max_weekly_hours", "coverage_target"), ("headroom",))}),
         (_("Recorded"), {"fields": (("created_at", "updated_at"),)}),
     )
 
@@ -197,6 +198,7 @@ class OrgUnitAdmin(ConditionSearchMixin, SheetExportMixin, HistoryMixin, BaseAdm
             "weeks": weeks,
             "by_week": totals_by_week(root=unit.pk, weeks=weeks),
             "now": rolled.get(unit.pk, Figures()),
+            "headroom": headroom_of(unit),
             "above": [(name, reverse("admin:org_orgunit_change", args=(pk,))) for pk, name in above.items()],
             "children": [(child, rolled.get(child.pk, Figures())) for child in children],
             "positions": positions_of(unit, week, request.user),

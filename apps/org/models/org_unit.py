@@ -38,6 +38,13 @@ class OrgUnit(Recorded):
         _("coverage target (%)"), max_digits=5, decimal_places=2, null=True, blank=True,
         help_text=_("Empty: as the unit above."),
     )  # fmt: skip
+    headroom = models.DecimalField(
+        _("headroom (%)"), max_digits=5, decimal_places=2, null=True, blank=True,
+        help_text=_(
+            "Hours kept above the required ones for leave, sickness and training: a second target. "
+            "Empty: as the unit above."
+        ),
+    )  # fmt: skip
     is_active = models.BooleanField(
         _("offered in choices"), default=True, help_text=_("Hides the unit from choices; figures follow dates.")
     )
@@ -74,6 +81,11 @@ class OrgUnit(Recorded):
                 name="org_unit_target_is_percent",
                 violation_error_message=_("The coverage target is between 0 and 100."),
             ),
+            models.CheckConstraint(
+                condition=models.Q(headroom__isnull=True) | models.Q(headroom__gte=0, headroom__lte=100),
+                name="org_unit_headroom_is_percent",
+                violation_error_message=_("The headroom is between 0 and 100."),
+            ),
         ]
         indexes = [
             GinIndex(fields=["path"], name="org_unit_path"),
@@ -96,6 +108,13 @@ class OrgUnit(Recorded):
             ),
             # What holds for everybody in the unit, and who is in it.
             *mark_triggers(subtree="id", watch=("parent_id", "max_weekly_hours", "coverage_target"), name="subtree"),
+            # What units take from above is in their figures. One that is new, or gone, has nothing below it.
+            MarkTrigger(
+                name="headroom_update",
+                operation=pgtrigger.Update,
+                subjects={"headroom": "id"},
+                watch=("parent_id", "headroom"),
+            ),
         ]
 
     def __str__(self) -> str:
