@@ -19,7 +19,7 @@ from apps.org.querysets import scope_of, sees_the_house
 from .coverage import FIGURES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, element
-from .tables import WHOLES
+from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ LIVE_UNITS = f"""
 CLOSED_UNITS = f"""
     SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth,
         {", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)}
-    FROM demand_closedunitweek AS r
+    FROM {CLOSED_UNITS.in_force} AS r
     CROSS JOIN LATERAL unnest(r.path) WITH ORDINALITY AS above (id, depth)
     JOIN org_orgunit u ON u.id = above.id
     LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
@@ -161,7 +161,7 @@ LIVE_POSITIONS = f"""
     WHERE c.required[{STORED}] IS NOT NULL AND {_inside("u.path")} ORDER BY p.code"""
 CLOSED_POSITIONS = f"""
     SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}" for name in FIGURES)}
-    FROM demand_closedpositionweek c
+    FROM {CLOSED_POSITIONS.in_force} AS c
     JOIN org_position p ON p.id = c.position_id
     JOIN org_orgunit u ON u.id = c.path[array_upper(c.path, 1)]
     WHERE c.week = %(week)s AND {_inside("c.path")} ORDER BY p.code"""

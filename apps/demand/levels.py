@@ -21,7 +21,7 @@ from .board import closing_of
 from .coverage import FIGURES, STATES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, of_position
-from .tables import WHOLES
+from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
 
 # What a cell of many weeks needs of a unit; the rest follows from these.
 FEW_FIGURES = ("required", "assigned", "unqualified", "filled", "vacant", "partial")
@@ -242,8 +242,8 @@ class _Source:
     def tree(self) -> str:
         """Return SQL of the tree (id, parent, path) as it is, or was in that week."""
         if self.is_closed:
-            return """SELECT org_unit_id AS id, path[array_upper(path, 1) - 1] AS parent, path
-                FROM demand_closedunitweek WHERE week = %(week)s"""
+            return f"""SELECT org_unit_id AS id, path[array_upper(path, 1) - 1] AS parent, path
+                FROM {CLOSED_UNITS.in_force} AS f WHERE week = %(week)s"""
         return "SELECT id, parent_id AS parent, path FROM org_orgunit"
 
     def within(self, path: str) -> str:
@@ -335,12 +335,15 @@ class _Source:
             columns = [
                 f"{sql} AS {name}_{number}"
                 for number in self.numbers
-                for name, sql in _of_position(*(self._element(figure, number) for figure in FIGURES)).items()
+                for name, sql in position_sql(*(self._element(figure, number) for figure in FIGURES)).items()
                 if name in self.figures
             ]
             unit = "c.path[array_upper(c.path, 1)]" if self.is_closed else "p.org_unit_id"
             return f"SELECT {unit} AS unit, {', '.join(columns)} FROM {self._positions_stored()}"
-        return f"SELECT c.org_unit_id AS unit, {self._elements()} FROM demand_closedunitweek c WHERE c.week = %(week)s"
+        return (
+            f"SELECT c.org_unit_id AS unit, {self._elements()} FROM {CLOSED_UNITS.in_force} AS c"
+            " WHERE c.week = %(week)s"
+        )
 
     def _elements(self) -> str:
         """Return SQL of the columns, read from a row of kept figures."""
@@ -431,7 +434,7 @@ class _Source:
         if self.asked.tag is not None:
             tagged = """JOIN tags_positiontag r ON r.position_id = c.position_id
                 AND r.tag_id = %(tag)s AND r.level = 'REQUIRED'"""
-        stored = "demand_closedpositionweek c" if self.is_closed else _ahead("demand_positioncoverage")
+        stored = f"{CLOSED_POSITIONS.in_force} AS c" if self.is_closed else _ahead("demand_positioncoverage")
         week = "c.week = %(week)s" if self.is_closed else "TRUE"
         within = f"AND {self.within('c.path')}" if self.is_closed else ""
         return f"{stored} JOIN org_position p ON p.id = c.position_id {tagged} WHERE {week} {within} {only}"
@@ -444,11 +447,11 @@ class _Source:
             return self._any("unqualified")
         name = next(name for name, known in STATES.items() if state == known)
         return " OR ".join(
-            "{} > 0".format(_of_position(*(f"{figure}_{n}" for figure in FIGURES))[name]) for n in self.numbers
+            "{} > 0".format(position_sql(*(f"{figure}_{n}" for figure in FIGURES))[name]) for n in self.numbers
         )
 
 
-def _of_position(required: str, assigned: str, reinforcement: str, proposed: str, unqualified: str) -> dict[str, str]:
+def position_sql(required: str, assigned: str, reinforcement: str, proposed: str, unqualified: str) -> dict[str, str]:
     """Return SQL of the UNIT_FIGURES of one position, from SQL of its FIGURES: coverage.unit_sql, row by row."""
     needed, given = f"COALESCE({required}, 0)", f"COALESCE({assigned}, 0)"
     return {

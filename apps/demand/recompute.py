@@ -13,6 +13,7 @@ from apps.changes.models import Kind
 from apps.changes.span import Span
 
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
+from .correcting import correct_positions, correct_units
 from .tables import POSITIONS, UNITS, WHOLES
 from .whole import added_up_sql, own_figures_sql, units_above, whole_anew_sql, whole_figures_sql
 
@@ -63,6 +64,9 @@ class PositionFigures(Figures):
                 params,
             )
             return cursor.rowcount
+
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        return correct_positions(span, correction, unit)
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
         return storing.differences(POSITIONS, *coverage_sql(span), span)
@@ -131,6 +135,9 @@ class UnitFigures(Figures):
                 params,
             )
             return cursor.rowcount
+
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        return correct_units(span, correction)
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
         return [
