@@ -18,6 +18,7 @@ from django.db import connection
 from apps.common.tree import walk
 
 from .board import closing_of
+from .corrected import Stamp, stamps
 from .coverage import FIGURES, STATES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, of_position
@@ -123,7 +124,7 @@ class Place:
 
 @dataclass
 class Answer:
-    """The lines in reading order. `closed_at` is set for a week that is kept for good.
+    """The lines in reading order. `closed_at` is set for a week that is kept for good, `stamp` if it was corrected.
 
     `pages` counts the pages of the level that is paged: the content of a unit that stands at the top alone, or else the
     top itself. `longer` says of open units how many of their units and positions are not shown.
@@ -134,6 +135,7 @@ class Answer:
     closed_at: datetime | None = None
     pages: int = 1
     longer: dict[int, int] = field(default_factory=dict)
+    stamp: Stamp | None = None
 
     @property
     def top(self) -> UnitAt | None:
@@ -145,6 +147,13 @@ class Answer:
 def levels(question: Question) -> Answer:
     """Return what is open of the tree with its figures. Raise NoFigures for a week without any (board.py)."""
     closed_at = closing_of(question.weeks[0]) if len(question.weeks) == 1 else None
+    answer = _answer(question, closed_at)
+    if closed_at is not None:
+        answer.stamp = stamps(question.weeks, root=question.root, scope=question.scope).get(question.weeks[0])
+    return answer
+
+
+def _answer(question: Question, closed_at: datetime | None) -> Answer:
     source = _Source(question, is_closed=closed_at is not None)
     if question.is_flat:
         found = source.units(())

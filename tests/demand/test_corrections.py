@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from apps.assignments.models import Assignment
@@ -94,6 +97,13 @@ def assigned_on_the_board(week: Any, unit: Any = None) -> int:
     return board(week=week, unit=unit).units[0].assigned
 
 
+@contextmanager
+def refused(code: str) -> Iterator[None]:
+    with pytest.raises(Refusal) as refusal:
+        yield
+    assert [reason.code for reason in refusal.value.reasons] == [code]
+
+
 # What is written
 
 
@@ -127,7 +137,7 @@ def test_it_says_who_of_what_and_why(closed: Any) -> None:
 def test_the_database_refuses_to_change_or_remove_any_of_it(closed: Any, model: Any) -> None:
     late(closed)
     correct(closed)
-    for change in (lambda: model.objects.update(week=LAST - 52 * WEEK), lambda: model.objects.all().delete()):
+    for change in (lambda: model.objects.update(week=LAST - 52 * WEEK), lambda: model.objects.all()._raw_delete("default")):
         with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
             change()
 
@@ -276,7 +286,7 @@ def test_whoever_confirms_something_else_than_was_looked_at_is_refused(closed: A
     late(closed, 30)
     seen = preview_correction(actor=closed.admin, week=LAST).seen
     late(closed, 31)
-    with pytest.raises(Refusal, match="changed since you looked"):
+    with refused("changed"):
         correct(closed, seen=seen)
     assert not Correction.objects.exists()
     correct(closed, seen=preview_correction(actor=closed.admin, week=LAST).seen)
@@ -286,11 +296,11 @@ def test_whoever_confirms_something_else_than_was_looked_at_is_refused(closed: A
 
 
 def test_where_nothing_differs_there_is_nothing_to_correct(closed: Any) -> None:
-    with pytest.raises(Refusal, match="Nothing differs"):
+    with refused("nothing_differs"):
         correct(closed)
     late(closed)
     correct(closed)
-    with pytest.raises(Refusal, match="Nothing differs"):
+    with refused("nothing_differs"):
         correct(closed)
     assert Correction.objects.count() == 1
 
@@ -298,22 +308,22 @@ def test_where_nothing_differs_there_is_nothing_to_correct(closed: Any) -> None:
 @pytest.mark.parametrize("week", [MONDAY, MONDAY + WEEK, LAST - 9 * WEEK, LAST + DAY])
 def test_only_a_closed_week_can_be_corrected(closed: Any, week: Any) -> None:
     late(closed)
-    with pytest.raises(Refusal, match="no closed week"):
+    with refused("not_closed"):
         correct(closed, week=week)
 
 
 def test_a_reason_is_needed(closed: Any) -> None:
     late(closed)
-    with pytest.raises(Refusal, match="Say why"):
+    with refused("no_reason"):
         correct(closed, reason="  ")
 
 
 @pytest.mark.parametrize("who", ["supervisor", "viewer"])
 def test_whoever_may_only_look_does_not_correct(closed: Any, who: str) -> None:
     late(closed)
-    with pytest.raises(Refusal, match="may not correct"):
+    with refused("forbidden"):
         correct(closed, actor=getattr(closed, who))
-    with pytest.raises(Refusal, match="may not correct"):
+    with refused("forbidden"):
         preview_correction(actor=getattr(closed, who), week=LAST)
 
 
@@ -324,7 +334,7 @@ def test_a_manager_corrects_the_own_part_and_no_other(closed: Any) -> None:
     )
     late(closed)
     for unit in (closed.h2, closed.root):
-        with pytest.raises(Refusal, match="your part"):
+        with refused("out_of_scope"):
             correct(closed, actor=closed.manager, unit=unit)
     correction = correct(closed, actor=closed.manager)
     assert correction.unit_id == closed.h1.pk
@@ -334,6 +344,7 @@ def test_a_manager_corrects_the_own_part_and_no_other(closed: Any) -> None:
 # By chance
 
 
+@hypothesis_settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_random_late_data_is_corrected_to_what_the_formula_says(seed: int) -> None:
     """Whatever came late, the week in force is what the formulas make of today's records, and units are their sums."""

@@ -80,6 +80,7 @@ class BoardPack(Screen):  # type: ignore[misc]
             "week_code": week_code(asked.week),
             "week_last": asked.week + timedelta(days=6),
             "closed_at": answer.closed_at,
+            "stamp": answer.stamp,
             "freshness": freshness,
             "printed_at": timezone.now(),
             "back": board + asked.query(),
