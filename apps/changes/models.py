@@ -158,9 +158,11 @@ class Proof(models.Model):
     started_at = models.DateTimeField(_("from"), null=True, blank=True)
     finished_at = models.DateTimeField(_("until"), null=True, blank=True)
     checked = models.BigIntegerField(_("subjects checked"), default=0)
+    waiting = models.BigIntegerField(_("waiting for a worker"), default=0)
     done = models.JSONField(_("compared so far"), default=list, blank=True)
     drift = models.JSONField(_("drift"), default=list)
     failure = models.TextField(_("failed"), blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
     class Meta:
         verbose_name = _("proof of the figures")

@@ -66,7 +66,10 @@ class PositionLine:
 
 @dataclass(frozen=True)
 class Board:
-    """One week of a part of the tree. `closed_at` is set for a week that is kept for good, `stamp` if it was corrected."""
+    """One week of a part of the tree.
+
+    `closed_at` is set for a week that is kept for good, `stamp` if it was corrected.
+    """
 
     week: date
     closed_at: datetime | None

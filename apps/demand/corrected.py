@@ -84,7 +84,9 @@ class Outcome:
     account_lines: Sequence[Account]
 
 
-def stamps(weeks: Iterable[date], *, root: int | None, scope: int | None, position: int | None = None) -> dict[date, Stamp]:
+def stamps(
+    weeks: Iterable[date], *, root: int | None, scope: int | None, position: int | None = None
+) -> dict[date, Stamp]:
     """Return the latest correction of each of these weeks that changed figures under a unit (None = all). One query."""
     if position is None:
         table, mine = CLOSED_UNITS.corrected, "TRUE"
@@ -96,7 +98,8 @@ def stamps(weeks: Iterable[date], *, root: int | None, scope: int | None, positi
                 COALESCE(NULLIF(trim(a.given_name || ' ' || a.family_name), ''), a.email, ''), c.reason
             FROM changes_correction c LEFT JOIN users_user a ON a.id = c.actor_id
             WHERE c.week = ANY (%(weeks)s::date[]) AND EXISTS (
-                SELECT FROM {table} k WHERE k.correction_id = c.id AND k.week = c.week AND {mine} AND {_inside("k.path")}
+                SELECT FROM {table} k WHERE k.correction_id = c.id AND k.week = c.week AND {mine}
+                  AND {_inside("k.path")}
             ) ORDER BY c.week, c.id DESC""",
             {"weeks": list(weeks), "root": root, "scope": scope, "position": position},
         )
@@ -104,7 +107,7 @@ def stamps(weeks: Iterable[date], *, root: int | None, scope: int | None, positi
 
 
 def as_closed(week: date, *, units: Sequence[int], positions: Sequence[int]) -> dict[tuple[str, int], Figures]:
-    """Return the figures a week was closed with, of those units (with all below) and positions that a correction changed.
+    """Return the figures a week was closed with, of those units (with all below) and positions that were corrected.
 
     By ("unit" or "position", id); one query.
     """
@@ -160,7 +163,9 @@ def outcome_of(correction: Correction, *, scope: int | None, limit: int | None =
                {", ".join(f"{was[name]} AS was_{name}, {now[name]} AS now_{name}" for name in SUMMED)}
         FROM {CLOSED_POSITIONS.corrected} k LEFT JOIN LATERAL {CLOSED_POSITIONS.before("k")} AS b ON TRUE
         WHERE k.correction_id = %(correction)s AND {_inside("k.path")}"""
-    worst = "abs(now_deficit - was_deficit) DESC, abs(now_assigned - was_assigned) + abs(now_required - was_required) DESC"
+    worst = (
+        "abs(now_deficit - was_deficit) DESC, abs(now_assigned - was_assigned) + abs(now_required - was_required) DESC"
+    )
 
     with connection.cursor() as cursor:
 
@@ -185,7 +190,8 @@ def outcome_of(correction: Correction, *, scope: int | None, limit: int | None =
             ORDER BY {worst}, p.code, l.id LIMIT %(limit)s OFFSET %(offset)s"""
         )
         account_rows = rows(
-            f"""SELECT k.employee_id, COALESCE(e.employee_number, ''), COALESCE(e.family_name || ', ' || e.given_name, ''),
+            f"""SELECT k.employee_id, COALESCE(e.employee_number, ''),
+                COALESCE(e.family_name || ', ' || e.given_name, ''),
                 COALESCE(b.pool, 0), k.pool, COALESCE(b.assigned, 0), k.assigned, count(*) OVER ()
             FROM {CLOSED_ACCOUNTS.corrected} k LEFT JOIN LATERAL {CLOSED_ACCOUNTS.before("k")} AS b ON TRUE
             LEFT JOIN org_employee e ON e.id = k.employee_id LEFT JOIN org_orgunit h ON h.id = e.home_unit_id

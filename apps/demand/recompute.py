@@ -12,8 +12,8 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.models import Kind
 from apps.changes.span import Span
 
-from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .correcting import correct_positions, correct_units
+from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .tables import POSITIONS, UNITS, WHOLES
 from .whole import added_up_sql, own_figures_sql, units_above, whole_anew_sql, whole_figures_sql
 

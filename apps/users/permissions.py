@@ -89,6 +89,8 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
     },
     Role.ADMIN: {
         **dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
+        "audit_log.exportrecord": ("view",),
+        "changes.repair": ("view",),
         "inbox.digest": ("view",),
         "inbox.subscription": ("view",),
     },

@@ -62,7 +62,7 @@ def test_confirmed_with_a_reason_it_is_on_record(closed: Any, as_user: Browse) -
     assert response["Location"] == f"{RECORDS}{correction.pk}/change/"
     assert (correction.actor_id, correction.unit_id, correction.reason) == (closed.manager.pk, closed.h1.pk, REASON)
     page = text(client.get(response["Location"]))
-    for said in (REASON, closed.manager.email, "Enfermería de guardia", "24.00", "30.00"):
+    for said in (REASON, str(closed.manager.given_name), "Enfermería de guardia", "24.00", "30.00"):
         assert said in page, said
 
 
@@ -183,7 +183,9 @@ def test_how_many_queries_it_takes_does_not_depend_on_how_much_was_corrected(clo
     ]  # fmt: skip
 
     def queries(address: str) -> int:
-        with CaptureQueriesContext(connection, ) as found:
+        with CaptureQueriesContext(
+            connection,
+        ) as found:
             text(client.get(address))
         return len(found)
 

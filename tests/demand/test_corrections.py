@@ -137,15 +137,16 @@ def test_it_says_who_of_what_and_why(closed: Any) -> None:
 def test_the_database_refuses_to_change_or_remove_any_of_it(closed: Any, model: Any) -> None:
     late(closed)
     correct(closed)
-    for change in (lambda: model.objects.update(week=LAST - 52 * WEEK), lambda: model.objects.all()._raw_delete("default")):
+    for change in (
+        lambda: model.objects.update(week=LAST - 52 * WEEK),
+        lambda: model.objects.all()._raw_delete("default"),
+    ):
         with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
             change()
 
 
 def test_a_unit_is_corrected_with_what_is_below_it_alone(closed: Any) -> None:
-    AssignmentFactory(
-        employee=closed.surgeon, position=closed.p2, effective_hours=12, starts_on=LAST, accepted=True
-    )
+    AssignmentFactory(employee=closed.surgeon, position=closed.p2, effective_hours=12, starts_on=LAST, accepted=True)
     late(closed)
     correct(closed, unit=closed.h2)
     assert [row.position_id for row in CorrectedPositionWeek.objects.all()] == [closed.p2.pk]
@@ -329,9 +330,7 @@ def test_whoever_may_only_look_does_not_correct(closed: Any, who: str) -> None:
 
 def test_a_manager_corrects_the_own_part_and_no_other(closed: Any) -> None:
     """The manager's scope is H1."""
-    AssignmentFactory(
-        employee=closed.surgeon, position=closed.p2, effective_hours=12, starts_on=LAST, accepted=True
-    )
+    AssignmentFactory(employee=closed.surgeon, position=closed.p2, effective_hours=12, starts_on=LAST, accepted=True)
     late(closed)
     for unit in (closed.h2, closed.root):
         with refused("out_of_scope"):
@@ -376,7 +375,9 @@ def test_random_late_data_is_corrected_to_what_the_formula_says(seed: int) -> No
         assert kept() == before
         sql, params = coverage_sql(Span(LAST, 1, TODAY))
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT position_id, {', '.join(f'{name}[1]' for name in FIGURES)} FROM ({sql}) AS n", params)
+            cursor.execute(
+                f"SELECT position_id, {', '.join(f'{name}[1]' for name in FIGURES)} FROM ({sql}) AS n", params
+            )
             wanted = {row[0]: dict(zip(FIGURES, row[1:], strict=True)) for row in cursor.fetchall()}
         found = in_force(CLOSED_POSITIONS)
         for position, figures in wanted.items():

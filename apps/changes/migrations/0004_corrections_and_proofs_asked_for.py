@@ -63,6 +63,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='proof',
+            name='attempts',
+            field=models.PositiveSmallIntegerField(default=0, verbose_name='attempts'),
+        ),
+        migrations.AddField(
+            model_name='proof',
+            name='waiting',
+            field=models.BigIntegerField(default=0, verbose_name='waiting for a worker'),
+        ),
+        migrations.AddField(
+            model_name='proof',
             name='failure',
             field=models.TextField(blank=True, verbose_name='failed'),
         ),

@@ -85,7 +85,7 @@ def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]
         _("Week"), *_head(), _("Required h"), _("Assigned h"), _("Filled h"), _("Deficit h"), _("Surplus h"),
         _("Reinforcement h"), _("Proposed h"), _("Unqualified h"), _("Coverage %"), _("Raw %"),
         *(_("%(state)s positions") % {"state": state.label} for state in STATES.values()), _("Net-zero"), _("State"),
-        *([_("Corrected on"), _("Corrected by"), _("Closed as: coverage %"), _("Closed as: deficit h")] if stamp else ()),
+        *(_closed_head() if stamp else ()),
     ]  # fmt: skip
     for place in answer.places:
         line, figures = place.line, place.line.figures
@@ -101,6 +101,10 @@ def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]
             _state(line, figures),
             *(_as_closed(stamp, line, was.get(key_of(line))) if stamp else ()),
         ]
+
+
+def _closed_head() -> list[Any]:
+    return [_("Corrected on"), _("Corrected by"), _("Closed as: coverage %"), _("Closed as: deficit h")]
 
 
 def _as_closed(stamp: Stamp, line: UnitAt | PositionAt, was: Figures | None) -> list[Any]:

@@ -96,7 +96,8 @@ def _rows(
         if week.figures is not None and before is not None and before.figures is not None:
             query = {**asked, "from": week_code(before.monday), "to": week_code(week.monday)}
             compare = f"{waterfall}?{urlencode(query)}"
-        rows.append({**links(week), "week": week, "code": week_code(week.monday), "compare": compare, "figures": week.figures,
+        rows.append({**links(week), "week": week,
+                     "code": week_code(week.monday), "compare": compare, "figures": week.figures,
                      "was_percent": as_percent(week.was.coverage_percent) if week.was else "–",
                      "percent": as_percent(week.figures.coverage_percent) if week.figures else "–"})  # fmt: skip
     return rows

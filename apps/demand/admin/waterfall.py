@@ -29,6 +29,7 @@ from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit, Position
 from apps.org.querysets import scope_of
 
+from ..overview import Figures
 from ..templatetags.coverage import as_percent
 from ..waterfall import BRIDGED, Behind, Cause, Moved, Part, Place, Record, Waterfall, closed_weeks, waterfall
 

@@ -111,9 +111,7 @@ class CorrectedPositionWeek(Corrected, GoneWeek):
         verbose_name_plural = _("corrected weeks of positions")
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(
-                fields=["position", "week", "correction"], name="demand_corrected_position_once"
-            )
+            models.UniqueConstraint(fields=["position", "week", "correction"], name="demand_corrected_position_once")
         ]
         indexes = [models.Index(fields=["week"])]
 

@@ -64,7 +64,9 @@ def preview_correction(
     """Return what correcting a closed week would do: it is done, looked at and rolled back. Raise Refusal."""
     with transaction.atomic():
         correction = _correct(actor, week, unit, "")
-        found = Preview(outcome_of(correction, scope=scope_of(actor), limit=limit, offset=offset), fingerprint(correction))
+        found = Preview(
+            outcome_of(correction, scope=scope_of(actor), limit=limit, offset=offset), fingerprint(correction)
+        )
         transaction.set_rollback(True)
     return found
 
