@@ -61,7 +61,7 @@ class ExportRecord(models.Model):
     """A file with rows that somebody took out: what it was of, through which filters, how long. Append-only."""
 
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, related_name="+",
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+",
         verbose_name=_("by"),
     )  # fmt: skip
     what = models.CharField(_("what"), max_length=80)

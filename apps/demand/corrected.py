@@ -138,7 +138,7 @@ def as_closed(week: date, *, units: Sequence[int], positions: Sequence[int]) -> 
 
 def outcome_of(correction: Correction, *, scope: int | None, limit: int | None = 50, offset: int = 0) -> Outcome:
     """Return what a correction changed in a scope (None = all), those worth most first; four queries."""
-    params = {
+    params: dict[str, Any] = {
         "correction": correction.pk, "week": correction.week, "scope": scope, "root": correction.unit_id,
         "limit": limit, "offset": offset,
     }  # fmt: skip
@@ -234,7 +234,8 @@ def fingerprint(correction: Correction) -> str:
 def _changed(row: Sequence[Any]) -> Changed:
     size = len(SUMMED)
     was, now = (dict(zip(SUMMED, row[4 + side * size : 4 + (side + 1) * size], strict=True)) for side in (0, 1))
-    return Changed(*row[:4], Figures(**was), Figures(**now))
+    pk, code, name, unit = row[:4]
+    return Changed(pk, code, name, unit, Figures(**was), Figures(**now))
 
 
 def _inside(path: str) -> str:

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from apps.assignments.models import Assignment
-from apps.changes.correcting import insert_correction
+from apps.changes.correcting import LOCK, insert_correction
 from apps.changes.drain import drain
 from apps.changes.models import Correction
 from apps.changes.proof import compare
@@ -39,6 +39,7 @@ from apps.demand.waterfall import Cause, Place, waterfall
 from apps.offer.account import account
 from apps.offer.models import ClosedLedgerWeek, CorrectedLedgerWeek
 from apps.org.models import OrgUnit, Position
+from tests.changes.conftest import holding, in_background, wait_for_a_waiter
 from tests.factories import (
     AssignmentFactory,
     Clinic,
@@ -338,6 +339,42 @@ def test_a_manager_corrects_the_own_part_and_no_other(closed: Any) -> None:
     correction = correct(closed, actor=closed.manager)
     assert correction.unit_id == closed.h1.pk
     assert [row.position_id for row in CorrectedPositionWeek.objects.all()] == [closed.p1.pk]
+
+
+# Two at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_corrections_at_once_the_second_finds_nothing_left(closed: Any) -> None:
+    late(closed)
+    with holding("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, LAST.toordinal()]) as release:
+        threads = [in_background(lambda: attempt(closed)) for _number in range(2)]
+        wait_for_a_waiter()
+        release()
+        assert sorted(thread.finish() for thread in threads) == ["done", "nothing_differs"]
+    assert Correction.objects.count() == CorrectedPositionWeek.objects.count() == 1
+    assert assigned_on_the_board(LAST) == 3000 * 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_correction_and_a_drain_do_not_wait_for_one_another(closed: Any) -> None:
+    late(closed)
+    Assignment.objects.filter(pk=closed.row.pk).update(effective_hours=31)
+    with holding("SELECT 1 FROM demand_positioncoverage FOR UPDATE", []) as release:
+        passing = in_background(drain)
+        wait_for_a_waiter()
+        assert attempt(closed) == "done"
+        release()
+        passing.finish()
+    assert compare().drift == []
+
+
+def attempt(clinic: Any) -> str:
+    try:
+        correct(clinic)
+    except Refusal as refusal:
+        return refusal.reasons[0].code
+    return "done"
 
 
 # By chance

@@ -223,7 +223,7 @@ def shown_outcome(outcome: Outcome, page: int, query: dict[str, str], *, with_wh
     pages = max(1, -(-outcome.positions // PER_PAGE))
 
     def link(number: int) -> str:
-        return "?" + urlencode({**query, "page": number})
+        return "?" + urlencode({**query, "page": str(number)})
 
     return {
         "outcome": outcome,
