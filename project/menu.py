@@ -92,6 +92,7 @@ MENU: list[tuple[Any, list[Line]]] = [
                 title=_("Trend of coverage"),
                 permission="demand.view_positioncoverage",
             ),
+            Line("history_edu", "changes.correction"),
             Line("account_balance_wallet", "offer.ledgerweek"),
         ],
     ),

@@ -39,6 +39,10 @@ JOBS = (
         _("Somebody is waiting for them; one whose worker died is taken up where it stopped."),
     ),
     Job(
+        _("Carry out the proofs asked for"), "changes.run_waiting_proofs", schedule(5),
+        _("Somebody is waiting for them; one whose worker died is taken up again."),
+    ),
+    Job(
         _("Look again for coverage running out"), "inbox.refresh_if_asked", schedule(10),
         _("Somebody asked for it on the inbox."),
     ),

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
@@ -281,7 +282,7 @@ def state_shown(item: Shown, state: str) -> Any:
 
 def address_of(label: str, pk: Any) -> str:
     app, model = label.split(".")
-    if BY_NAME[label].model not in admin.site._registry:
+    if apps.get_model(label) not in admin.site._registry:
         return ""
     try:
         return reverse(f"admin:{app}_{model}_change", args=(pk,))

@@ -24,7 +24,9 @@ OWN_UNITS = (
     "business_rules.ruleviolation",
     "business_rules.waiver",
     "inbox.attention",
+    "changes.correction:correction",
 )
+CORRECTIONS, EXPORTS = "changes.correction:correction", "audit_log.exportrecord:export"
 
 
 class AuditEntryQuerySet(models.QuerySet[Any]):
@@ -47,8 +49,13 @@ class AuditEntryQuerySet(models.QuerySet[Any]):
 
         public = [source.name for source in SOURCES if source.is_public]
         units = visible("org.orgunit")
+        above = apps.get_model("org.OrgUnit").objects.filter(pk=unit).values_list("path", flat=True).first() or []
         return rows.filter(
             Q(source__in=public)
+            # A correction of everything, of what is above or of what is below changed what the reader sees.
+            | Q(source=CORRECTIONS, unit_id__isnull=True)
+            | Q(source=CORRECTIONS, unit_id__in=above)
+            | Q(source=EXPORTS, actor_id=user.pk)
             # An assignment's employee may be in sight for another assignment alone.
             | Q(employee_id__in=visible("org.employee"), assignment_id__isnull=True)
             | Q(position_id__in=visible("org.position"), assignment_id__isnull=True)

@@ -90,6 +90,15 @@ SOURCES: tuple[Source, ...] = (
          assignment_id="subject_id"),
     # Tells all that the history of employees' tags tells, with whose and which tag: that table would only repeat it.
     _log("tags.employeetag", "tags_tagchangelog", "TAG", "change", "NULL::bigint", employee_id="employee_id"),
+    _log("changes.correction", "changes_correction", "CORRECTION", "'correct'", "id", unit_id="unit_id"),
+    Source(
+        "changes.repair", "changes_repair", {}, kind="REPAIR", at="created_at", key="id", deed="'repair'",
+        actor="actor_id", reason="''", record="id",
+    ),
+    Source(
+        "audit_log.exportrecord", "audit_log_exportrecord", {}, kind="EXPORT", at="created_at", key="id",
+        deed="'export'", actor="actor_id", reason="''", record="id",
+    ),
     _history("org.orgunit", unit_id="id"),
     _history("org.position", position_id="id", unit_id="org_unit_id"),
     _history("org.employee", employee_id="id"),

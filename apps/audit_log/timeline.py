@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from apps.assignments.assignment_fsm import MACHINE as ASSIGNMENTS
+from apps.changes.models import Kind
 from apps.fsm.employee_fsm import MACHINE as EMPLOYEES
 from apps.tags.enums import TagChange
 from apps.users.permissions import sees_sensitive
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .models import AuditEntry
 
 MASK = "•••"
+MOST_IDS = 20
 TOGETHER = timedelta(seconds=5)
 TOLD_BY_A_MOVE = frozenset({"status", "accepted_at"})
 MACHINES = {"org.employee:transition": EMPLOYEES, "assignments.assignment:transition": ASSIGNMENTS}
@@ -39,12 +41,14 @@ SHOWN_UNDER = {
     "org.employee:transition": ("org.employee", "subject_id"),
     "assignments.assignment:transition": ("assignments.assignment", "subject_id"),
     "tags.employeetag:tag": ("org.employee", "employee_id"),
+    "changes.repair:repair": ("changes.proof", "proof_id"),
     "org.leave": ("org.employee", "employee_id"),
     "org.unitscope": ("users.user", "user_id"),
     "tags.positiontag": ("org.position", "position_id"),
     "demand.demandadjustment": ("org.position", "position_id"),
     "business_rules.ruleoverride": ("business_rules.businessrule", "rule_id"),
 }
+ICONS = {"TAG": "sell", "CORRECTION": "history_edu", "REPAIR": "build", "EXPORT": "download"}
 TAG_FACTS = {"valid_from": "valid_from", "valid_until": "valid_until", "note": "note"}
 # Shown elsewhere in the entry, or nothing a person reads.
 LEFT_OUT = frozenset({"id", "created_at", "updated_at", "facts", "sub", "is_superuser", "first_seen", "last_seen"})
@@ -82,8 +86,8 @@ class Shown:
     def icon(self) -> str:
         if self.entry.kind == "TRANSITION":
             return "sync_alt"
-        if self.entry.kind == "TAG":
-            return "sell"
+        if self.entry.kind in ICONS:
+            return ICONS[self.entry.kind]
         return {"+": "add", "~": "edit", "-": "delete"}.get(self.entry.deed, "edit")
 
 
@@ -172,6 +176,8 @@ def _foreign(source: Source, row: dict[str, Any]) -> Iterable[tuple[str, str]]:
                 yield column.related_model._meta.label_lower, column.column
     elif source.kind == "TAG":
         yield "tags.tagcatalog", "tag_id"
+    elif source.kind == "CORRECTION":
+        yield "org.orgunit", "unit_id"
     if source.name in SHOWN_UNDER:
         yield SHOWN_UNDER[source.name]
 
@@ -228,6 +234,8 @@ def _shown(
     elif entry.kind == "TAG":
         item.detail = names["tags.tagcatalog"].get(str(now.get("tag_id")), "")
         item.changes = _tag_changes(now)
+    elif entry.kind in TOLD:
+        item.facts = TOLD[entry.kind](now, names)
     else:
         item.changes = _changes(source.model, now, before, names, hidden)
         if before is not None and not item.changes and "facts" in now:
@@ -246,6 +254,9 @@ def _deed(entry: AuditEntry, source: Source) -> str:
     if entry.kind == "TAG":
         return str(TagChange(entry.deed).label) if entry.deed in TagChange else entry.deed
     return {
+        "correct": _("Closed week corrected"),
+        "repair": _("Computed again"),
+        "export": _("Taken out"),
         "+": pgettext("history", "Created"),
         "~": pgettext("history", "Changed"),
         "-": pgettext("history", "Deleted"),
@@ -290,6 +301,33 @@ def _facts(machine: Any, now: dict[str, Any]) -> list[tuple[str, str]]:
             choices = dict(needs[name].choices)
             found.append((capfirst(str(needs[name].label)), str(choices.get(value) or _plain(value))))
     return found
+
+
+def _of_correction(now: dict[str, Any], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    unit = now.get("unit_id")
+    place = (
+        names["org.orgunit"].get(str(unit), _("a record that is gone or outside your unit"))
+        if unit
+        else _("Whole organisation")
+    )
+    return [(_("Unit"), place)]
+
+
+def _of_repair(now: dict[str, Any], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    """Return how many of each kind were computed again, the first of them by id, and which proof found them."""
+    found = [(_("Proof"), f"#{now['proof_id']}")]
+    for kind, ids in now["subjects"].items():
+        first = ", ".join(f"#{pk}" for pk in ids[:MOST_IDS])
+        found.append((capfirst(str(Kind(kind).label)), f"{len(ids)}: {first}{' …' * (len(ids) > MOST_IDS)}"))
+    return found
+
+
+def _of_export(now: dict[str, Any], names: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    facts = [(_("Rows"), _plain(now["rows"])), (_("Page"), now["page"]), (_("Filters"), now["filters"])]
+    return [(label, value) for label, value in facts if value]
+
+
+TOLD = {"CORRECTION": _of_correction, "REPAIR": _of_repair, "EXPORT": _of_export}
 
 
 def _tag_changes(now: dict[str, Any]) -> list[Change]:

@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
 from apps.common.admin import ReadOnlyAdmin
+from apps.common.admin.history import origin_label
 from apps.common.badges import Tone, badge
+from apps.common.errors import Refusal
 
 from .drifting import MOST_TOLD, told
-from .models import DeadLetter, Kind, Mark, Proof
-from .services import send_again
+from .figures import kept
+from .models import DeadLetter, Kind, Mark, Proof, Repair
+from .services import request_proof, send_again
+
+MAY_PROVE = "changes.add_proof"
 
 
 @admin.register(DeadLetter)
@@ -72,14 +79,57 @@ class ProofAdmin(ReadOnlyAdmin):
 
     scoped = False
     icon = "fact_check"
-    list_display = ("started_at", "lasted", "checked", "differ")
+    change_list_template = "changes/proof_list.html"
+    list_display = ("asked", "why", "lasted", "checked", "differ")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.prove_view)
+        return [path("prove/", view, name="changes_proof_prove"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        under_way = Proof.objects.filter(finished_at__isnull=True).first()
+        link = reverse(f"{self.admin_site.name}:changes_proof_change", args=(under_way.pk,)) if under_way else ""
+        may = request.user.has_perm(MAY_PROVE)
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_prove": may, "under_way_url": link if may else ""}
+        )
+
+    def prove_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a proof, and show how it goes; while one is under way, show that."""
+        if request.method != "POST" or not request.user.has_perm(MAY_PROVE):
+            raise PermissionDenied
+        try:
+            proof = request_proof(actor=request.user)
+        except Refusal as refusal:
+            found = Proof.objects.filter(finished_at__isnull=True).first()
+            if found is None:  # it has just come to an end
+                found = Proof.objects.latest("pk")
+            messages.info(request, str(refusal))
+            proof = found
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:changes_proof_change", args=(proof.pk,)))
+
+    @display(description=_("asked for"), ordering="id")
+    def asked(self, proof: Proof) -> Any:
+        return proof.requested_at
+
+    @display(description=_("why"))
+    def why(self, proof: Proof) -> str:
+        return _now("asked for") if proof.origin == "admin" else origin_label(proof.origin)
 
     @display(description=_("lasted"))
     def lasted(self, proof: Proof) -> str:
+        if proof.finished_at is None or proof.started_at is None:
+            return "–"
         return _now("%(seconds).1f s") % {"seconds": (proof.finished_at - proof.started_at).total_seconds()}
 
     @display(description=_("differ"))
     def differ(self, proof: Proof) -> Any:
+        if proof.finished_at is None:
+            return (
+                badge(_("under way"), "blue", "sync") if proof.started_at else badge(_("waiting"), "grey", "schedule")
+            )
+        if proof.failure:
+            return badge(_("failed"), Tone.RED, "error")
         if not proof.drift:
             return badge(_now("none"), Tone.GREEN, "check_circle")
         return badge(str(len(proof.drift)), Tone.RED, "error")
@@ -91,14 +141,23 @@ class ProofAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one proof: whose figures differed, in which week, from what to what."""
+        """Show one proof: whose figures differed, in which week, from what to what; while it goes on, how far it is."""
         proof = self.looked_at(request, object_id)
+        names = [str(figures.kind.label) for figures in kept()]
+        done = [str(Kind(kind).label) for kind in proof.done]
         context = {
             **self.admin_site.each_context(request),
             "title": _now("Proof of the figures"),
             "subtitle": None,
             "opts": self.opts,
             "proof": proof,
+            "is_running": proof.finished_at is None,
+            "why": self.why(proof),
+            "done": done,
+            "to_do": [name for name in names if name not in done],
+            "all": len(names),
+            "percent": len(done) * 100 // max(1, len(names)),
+            "repair": Repair.objects.filter(proof=proof).first(),
             "differ": self.differ(proof),
             "lasted": self.lasted(proof),
             "subjects": told(proof.drift[:MOST_TOLD]),

@@ -114,6 +114,13 @@ class Figures(ABC):
         """Keep the figures of weeks gone by for good; return how many rows. A week closed before stays as it is."""
 
     @abstractmethod
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        """Write rows of a correction (id) of a closed week, the only one of the span, for a unit and all below it.
+
+        A row for each subject whose figures differ from those in force; return how many. Closed rows stay.
+        """
+
+    @abstractmethod
     def drift(self, span: Span) -> list[dict[str, Any]]:
         """Compare everything stored with everything computed; return {subject, stored, computed} where they differ."""
 

@@ -3,7 +3,11 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from apps.common.triggers import append_only
+from apps.common.weeks import week_code
 
 
 class Kind(models.TextChoices):
@@ -143,18 +147,79 @@ class Heartbeat(models.Model):
 
 
 class Proof(models.Model):
-    """One comparison of everything stored with everything computed anew; drift should be empty."""
+    """One comparison of everything stored with everything computed anew; drift should be empty.
 
-    started_at = models.DateTimeField(_("from"))
-    finished_at = models.DateTimeField(_("until"))
-    checked = models.BigIntegerField(_("subjects checked"))
+    It waits until `started_at` is set and is under way until `finished_at` is; `done` are the kinds compared so far.
+    Whoever carries it out holds an advisory lock on it: one that is under way and not held has lost its worker.
+    """
+
+    requested_at = models.DateTimeField(_("asked for"), db_default=Now(), editable=False)
+    actor_id = models.UUIDField(_("by"), null=True, blank=True)
+    origin = models.CharField(_("from where"), max_length=32, blank=True)
+    started_at = models.DateTimeField(_("from"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("until"), null=True, blank=True)
+    checked = models.BigIntegerField(_("subjects checked"), default=0)
+    waiting = models.BigIntegerField(_("waiting for a worker"), default=0)
+    done = models.JSONField(_("compared so far"), default=list, blank=True)
     drift = models.JSONField(_("drift"), default=list)
+    failure = models.TextField(_("failed"), blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
 
     class Meta:
         verbose_name = _("proof of the figures")
         verbose_name_plural = _("proofs of the figures")
         ordering = ["-id"]
-        default_permissions = ("view",)
+        default_permissions = ("add", "view")
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(finished_at__isnull=True), name="changes_proof_one_under_way"
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M}: {len(self.drift)}"
+        return f"{timezone.localtime(self.started_at or self.requested_at):%Y-%m-%d %H:%M}: {len(self.drift)}"
+
+
+class Correction(models.Model):
+    """A closed week put right by somebody, from the records of that moment; append-only.
+
+    The corrected figures lie beside the closed ones, in tables of the apps whose figures they are; whatever this one
+    did not change stays as it was. Who did it and of which unit (None = the whole organisation) are ids alone.
+    """
+
+    week = models.DateField(_("week"))
+    unit_id = models.BigIntegerField(_("unit"), null=True, blank=True)
+    actor_id = models.UUIDField(_("by"), null=True)
+    reason = models.TextField(_("reason"))
+    created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("correction of a closed week")
+        verbose_name_plural = _("corrections of closed weeks")
+        ordering = ["-id"]
+        default_permissions = ("add", "view", "export")
+        indexes = [models.Index(fields=["week"], name="changes_correction_week")]
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return week_code(self.week)
+
+
+class Repair(models.Model):
+    """What a proof found wrong and had computed again: append-only, one a proof that found any drift."""
+
+    proof = models.OneToOneField(Proof, models.PROTECT, related_name="repair", verbose_name=_("proof"))
+    actor_id = models.UUIDField(_("by"), null=True)
+    origin = models.CharField(_("from where"), max_length=32, blank=True)
+    subjects = models.JSONField(_("repaired"), help_text=_("Ids by kind."))
+    created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("repair of figures")
+        verbose_name_plural = _("repairs of figures")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        triggers = [append_only()]
+
+    def __str__(self) -> str:
+        return f"{self.proof_id}: {sum(map(len, self.subjects.values()))}"

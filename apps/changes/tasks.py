@@ -28,3 +28,9 @@ def close_weeks() -> None:
 def prove() -> None:
     """Compare everything stored with everything computed anew."""
     proof.prove()
+
+
+@shared_task(name="changes.run_waiting_proofs", queue="recompute")
+def run_waiting_proofs() -> None:
+    """Carry out the proofs asked for, and take up those a killed worker left."""
+    proof.run_waiting_proofs()

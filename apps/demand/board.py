@@ -16,10 +16,11 @@ from apps.common.hours import to_hours, to_percent
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of, sees_the_house
 
+from .corrected import Stamp, stamps
 from .coverage import FIGURES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, element
-from .tables import WHOLES
+from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +66,16 @@ class PositionLine:
 
 @dataclass(frozen=True)
 class Board:
-    """One week of a part of the tree. `closed_at` is set for a week that is kept for good."""
+    """One week of a part of the tree.
+
+    `closed_at` is set for a week that is kept for good, `stamp` if it was corrected.
+    """
 
     week: date
     closed_at: datetime | None
     units: list[UnitLine]
     positions: list[PositionLine]
+    stamp: Stamp | None = None
 
 
 class NoFigures(Exception):
@@ -94,7 +99,9 @@ def board(*, week: date, user: Any = None, unit: OrgUnit | None = None) -> Board
     params = {"week": week, "root": root, "scope": scope}
     closed_at = closing_of(week)
     if closed_at is not None:
-        return Board(week, closed_at, _units(CLOSED_UNITS, params), _positions(CLOSED_POSITIONS, params))
+        units, positions = _units(GONE_UNITS, params), _positions(GONE_POSITIONS, params)
+        stamp = stamps([week], root=root, scope=scope).get(week)
+        return Board(week, closed_at, units, positions, stamp)
     return Board(week, None, _units(LIVE_UNITS, params), _positions(LIVE_POSITIONS, params))
 
 
@@ -144,10 +151,10 @@ LIVE_UNITS = f"""
     LEFT JOIN org_orgunit above ON above.id = u.parent_id
         AND (%(scope)s::bigint IS NULL OR above.path @> ARRAY[%(scope)s::bigint])
     WHERE {_inside("u.path")}"""
-CLOSED_UNITS = f"""
+GONE_UNITS = f"""
     SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth,
         {", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)}
-    FROM demand_closedunitweek AS r
+    FROM {CLOSED_UNITS.in_force} AS r
     CROSS JOIN LATERAL unnest(r.path) WITH ORDINALITY AS above (id, depth)
     JOIN org_orgunit u ON u.id = above.id
     LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
@@ -159,9 +166,9 @@ LIVE_POSITIONS = f"""
     FROM demand_positioncoverage c
     JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
     WHERE c.required[{STORED}] IS NOT NULL AND {_inside("u.path")} ORDER BY p.code"""
-CLOSED_POSITIONS = f"""
+GONE_POSITIONS = f"""
     SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}" for name in FIGURES)}
-    FROM demand_closedpositionweek c
+    FROM {CLOSED_POSITIONS.in_force} AS c
     JOIN org_position p ON p.id = c.position_id
     JOIN org_orgunit u ON u.id = c.path[array_upper(c.path, 1)]
     WHERE c.week = %(week)s AND {_inside("c.path")} ORDER BY p.code"""

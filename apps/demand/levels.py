@@ -18,10 +18,11 @@ from django.db import connection
 from apps.common.tree import walk
 
 from .board import closing_of
+from .corrected import Stamp, stamps
 from .coverage import FIGURES, STATES, UNIT_FIGURES, state_of
 from .enums import CoverageState
 from .overview import Figures, of_position
-from .tables import WHOLES
+from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
 
 # What a cell of many weeks needs of a unit; the rest follows from these.
 FEW_FIGURES = ("required", "assigned", "unqualified", "filled", "vacant", "partial")
@@ -123,7 +124,7 @@ class Place:
 
 @dataclass
 class Answer:
-    """The lines in reading order. `closed_at` is set for a week that is kept for good.
+    """The lines in reading order. `closed_at` is set for a week that is kept for good, `stamp` if it was corrected.
 
     `pages` counts the pages of the level that is paged: the content of a unit that stands at the top alone, or else the
     top itself. `longer` says of open units how many of their units and positions are not shown.
@@ -134,6 +135,7 @@ class Answer:
     closed_at: datetime | None = None
     pages: int = 1
     longer: dict[int, int] = field(default_factory=dict)
+    stamp: Stamp | None = None
 
     @property
     def top(self) -> UnitAt | None:
@@ -150,6 +152,13 @@ class Answer:
 def levels(question: Question) -> Answer:
     """Return what is open of the tree with its figures. Raise NoFigures for a week without any (board.py)."""
     closed_at = closing_of(question.weeks[0]) if len(question.weeks) == 1 else None
+    answer = _answer(question, closed_at)
+    if closed_at is not None:
+        answer.stamp = stamps(question.weeks, root=question.root, scope=question.scope).get(question.weeks[0])
+    return answer
+
+
+def _answer(question: Question, closed_at: datetime | None) -> Answer:
     source = _Source(question, is_closed=closed_at is not None)
     if question.is_flat:
         found = source.units(())
@@ -247,8 +256,8 @@ class _Source:
     def tree(self) -> str:
         """Return SQL of the tree (id, parent, path) as it is, or was in that week."""
         if self.is_closed:
-            return """SELECT org_unit_id AS id, path[array_upper(path, 1) - 1] AS parent, path
-                FROM demand_closedunitweek WHERE week = %(week)s"""
+            return f"""SELECT org_unit_id AS id, path[array_upper(path, 1) - 1] AS parent, path
+                FROM {CLOSED_UNITS.in_force} AS f WHERE week = %(week)s"""
         return "SELECT id, parent_id AS parent, path FROM org_orgunit"
 
     def within(self, path: str) -> str:
@@ -340,12 +349,15 @@ class _Source:
             columns = [
                 f"{sql} AS {name}_{number}"
                 for number in self.numbers
-                for name, sql in _of_position(*(self._element(figure, number) for figure in FIGURES)).items()
+                for name, sql in position_sql(*(self._element(figure, number) for figure in FIGURES)).items()
                 if name in self.figures
             ]
             unit = "c.path[array_upper(c.path, 1)]" if self.is_closed else "p.org_unit_id"
             return f"SELECT {unit} AS unit, {', '.join(columns)} FROM {self._positions_stored()}"
-        return f"SELECT c.org_unit_id AS unit, {self._elements()} FROM demand_closedunitweek c WHERE c.week = %(week)s"
+        return (
+            f"SELECT c.org_unit_id AS unit, {self._elements()} FROM {CLOSED_UNITS.in_force} AS c"
+            " WHERE c.week = %(week)s"
+        )
 
     def _elements(self) -> str:
         """Return SQL of the columns, read from a row of kept figures."""
@@ -436,7 +448,7 @@ class _Source:
         if self.asked.tag is not None:
             tagged = """JOIN tags_positiontag r ON r.position_id = c.position_id
                 AND r.tag_id = %(tag)s AND r.level = 'REQUIRED'"""
-        stored = "demand_closedpositionweek c" if self.is_closed else _ahead("demand_positioncoverage")
+        stored = f"{CLOSED_POSITIONS.in_force} AS c" if self.is_closed else _ahead("demand_positioncoverage")
         week = "c.week = %(week)s" if self.is_closed else "TRUE"
         within = f"AND {self.within('c.path')}" if self.is_closed else ""
         return f"{stored} JOIN org_position p ON p.id = c.position_id {tagged} WHERE {week} {within} {only}"
@@ -449,11 +461,11 @@ class _Source:
             return self._any("unqualified")
         name = next(name for name, known in STATES.items() if state == known)
         return " OR ".join(
-            "{} > 0".format(_of_position(*(f"{figure}_{n}" for figure in FIGURES))[name]) for n in self.numbers
+            "{} > 0".format(position_sql(*(f"{figure}_{n}" for figure in FIGURES))[name]) for n in self.numbers
         )
 
 
-def _of_position(required: str, assigned: str, reinforcement: str, proposed: str, unqualified: str) -> dict[str, str]:
+def position_sql(required: str, assigned: str, reinforcement: str, proposed: str, unqualified: str) -> dict[str, str]:
     """Return SQL of the UNIT_FIGURES of one position, from SQL of its FIGURES: coverage.unit_sql, row by row."""
     needed, given = f"COALESCE({required}, 0)", f"COALESCE({assigned}, 0)"
     return {

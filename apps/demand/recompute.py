@@ -15,6 +15,7 @@ from apps.changes.span import Span
 from apps.common.prepared import FEW
 from apps.org.models import OrgUnit
 
+from .correcting import correct_positions, correct_units
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .headroom import TAKES_FROM
 from .tables import POSITIONS, UNITS, WHOLES
@@ -67,6 +68,9 @@ class PositionFigures(Figures):
                 params,
             )
             return cursor.rowcount
+
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        return correct_positions(span, correction, unit)
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
         return storing.differences(POSITIONS, *coverage_sql(span), span)
@@ -151,6 +155,9 @@ class UnitFigures(Figures):
                 params,
             )
             return cursor.rowcount
+
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        return correct_units(span, correction)
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,9 +11,10 @@ from django.db import connection
 from apps.common.clock import today as clock_today
 from apps.common.weeks import horizon
 
+from .corrected import Stamp, stamps
 from .coverage import FIGURES
 from .overview import Figures, element
-from .tables import WHOLES
+from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
 from .waterfall import WEEKS_BACK, Place, inside
 
 ADDED = (*FIGURES, "filled", "deficit", "surplus")
@@ -20,38 +22,52 @@ ADDED = (*FIGURES, "filled", "deficit", "surplus")
 
 @dataclass(frozen=True)
 class Week:
-    """One week's figures; `figures` is None where none are kept. A closed week is kept for good, with its tree."""
+    """One week's figures; `figures` is None where none are kept. A closed week is kept for good, with its tree.
+
+    If it was corrected, `stamp` says by whom and `was` has the figures it was closed with.
+    """
 
     monday: date
     is_closed: bool
     figures: Figures | None
+    stamp: Stamp | None = None
+    was: Figures | None = None
 
 
 def trend(place: Place, *, today: date | None = None, back: int = WEEKS_BACK) -> list[Week]:
     """Return at most so many weeks gone by, from the first that is kept on, the current one and the 12 to come.
 
-    Positions by state are not counted. One query.
+    Positions by state are not counted. Two queries, and a third one where a week was corrected.
     """
     to_come = horizon(today or clock_today())
     gone = [to_come[0] - timedelta(weeks=number) for number in range(back, 0, -1)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _unit_sql() if place.position is None else _position_sql(),
-            {**place.params, "gone": gone, "to_come": to_come},
-        )
-        rows = cursor.fetchall()
-    found = {(row[0], row[1]): Figures(**dict(zip(ADDED, map(int, row[2:]), strict=True))) for row in rows}
-    weeks = [Week(monday, True, found.get((monday, True))) for monday in gone]
+    found = _found(place, gone, to_come)
+    stamped = stamps(gone, **place.params)
+    was = _found(place, list(stamped), (), as_closed=True) if stamped else {}
+    weeks = [
+        Week(monday, True, found.get((monday, True)), stamped.get(monday), was.get((monday, True))) for monday in gone
+    ]
     while weeks and weeks[0].figures is None:
         weeks.pop(0)
     return weeks + [Week(monday, False, found.get((monday, False))) for monday in to_come]
 
 
-def _unit_sql() -> str:
+def _found(
+    place: Place, gone: Sequence[date], to_come: Sequence[date], *, as_closed: bool = False
+) -> dict[tuple[date, bool], Figures]:
+    of = _unit_sql if place.position is None else _position_sql
+    with connection.cursor() as cursor:
+        cursor.execute(of(as_closed), {**place.params, "gone": list(gone), "to_come": list(to_come)})
+        rows = cursor.fetchall()
+    return {(row[0], row[1]): Figures(**dict(zip(ADDED, map(int, row[2:]), strict=True))) for row in rows}
+
+
+def _unit_sql(as_closed: bool) -> str:
+    gone = CLOSED_UNITS.closed if as_closed else CLOSED_UNITS.in_force
     at = element("w.week")
     return f"""
         SELECT c.week, TRUE, {", ".join(f"sum(c.{name})" for name in ADDED)}
-        FROM demand_closedunitweek c WHERE c.week = ANY (%(gone)s::date[]) AND {inside("c.path")} GROUP BY c.week
+        FROM {gone} AS c WHERE c.week = ANY (%(gone)s::date[]) AND {inside("c.path")} GROUP BY c.week
         UNION ALL
         SELECT w.week, FALSE, {", ".join(f"sum(c.{name}[{at}])" for name in ADDED)}
         FROM org_orgunit u JOIN {WHOLES.name} c ON c.org_unit_id = u.id
@@ -62,7 +78,8 @@ def _unit_sql() -> str:
         GROUP BY w.week"""
 
 
-def _position_sql() -> str:
+def _position_sql(as_closed: bool) -> str:
+    gone = CLOSED_POSITIONS.closed if as_closed else CLOSED_POSITIONS.in_force
     at = element("w.week")
 
     def figures(of: dict[str, str]) -> str:
@@ -78,7 +95,7 @@ def _position_sql() -> str:
 
     return f"""
         SELECT c.week, TRUE, {figures({name: f"c.{name}" for name in FIGURES})}
-        FROM demand_closedpositionweek c
+        FROM {gone} AS c
         WHERE c.position_id = %(position)s AND c.week = ANY (%(gone)s::date[]) AND {inside("c.path")}
         UNION ALL
         SELECT w.week, FALSE, {figures({name: f"c.{name}[{at}]" for name in FIGURES})}

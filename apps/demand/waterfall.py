@@ -36,8 +36,10 @@ from apps.common.clock import today as clock_today
 from apps.common.weeks import horizon
 
 from .board import NoFigures
+from .corrected import Stamp, stamps
 from .coverage import QUALIFIED_CTES, entries_ctes, wanted_ctes
 from .overview import Figures
+from .tables import CLOSED_POSITIONS
 
 BRIDGED = ("required", "assigned", "unqualified")
 WEEKS_BACK = 52
@@ -92,11 +94,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two weeks. `closed_at` is set for a week that is kept for good."""
+    """One of the two weeks. `closed_at` is set for a week that is kept for good, `stamp` if that was corrected."""
 
     week: date
     closed_at: datetime | None
     figures: Figures
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class Place:
 def waterfall(
     place: Place, first: date, second: date, *, behind: Behind | None = None, today: date | None = None
 ) -> Waterfall:
-    """Return what makes the figures of two weeks (Mondays, the earlier first) differ. Three queries at most.
+    """Return what makes the figures of two weeks (Mondays, the earlier first) differ. Four queries at most.
 
     Weeks to come are read from the records as they are now. Raise NoFigures for a week that is neither kept nor among
     the current one and the 12 to come.
@@ -218,11 +221,12 @@ def waterfall(
             {**params, "cause": behind.cause.value, "limit": behind.limit, "offset": behind.offset},
         )
         rows = cursor.fetchall()
+    stamped = stamps(closed, **place.params) if closed else {}
     sides = {int(row[1]): Figures(**dict(zip(columns, row[3:], strict=True))) for row in rows if row[0] == "side"}
     parts = {row[1]: Part(Cause(row[1]), *row[3:7]) for row in rows if row[0] == "part"}
     return Waterfall(
-        before=Side(first, closed.get(first), sides.get(0, Figures())),
-        after=Side(second, closed.get(second), sides.get(1, Figures())),
+        before=Side(first, closed.get(first), sides.get(0, Figures()), stamped.get(first)),
+        after=Side(second, closed.get(second), sides.get(1, Figures()), stamped.get(second)),
         parts=[parts[cause.value] for cause in Cause if cause.value in parts],
         moved=[
             Moved(row[3], row[1], row[2], (row[4], row[5]), (row[6], row[7]), (row[8], row[9]))
@@ -371,7 +375,7 @@ def _sql(
     kept AS MATERIALIZED (
         SELECT c.position_id, CASE WHEN c.week = %(span_first)s::date THEN 0 ELSE 1 END AS side,
                c.required, c.assigned, c.reinforcement, c.unqualified
-        FROM demand_closedpositionweek c
+        FROM {CLOSED_POSITIONS.in_force} AS c
         WHERE c.week = ANY (%(closed)s::date[]) AND {inside("c.path")}
           AND (%(position)s::bigint IS NULL OR c.position_id = %(position)s)
     ),

@@ -18,6 +18,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.audit_log.services import record_export
 from apps.common.clock import today
 from apps.common.errors import Refusal
 from apps.common.resources import SheetResource, resources
@@ -154,7 +155,10 @@ class SheetExportMixin(Screen):
 
 
 def answer_file(request: HttpRequest, content: bytes, *, kind: str, format: str, rows: int) -> HttpResponse:
-    """Return the answer that hands a file out, noted with who took it, how many rows and by which filters."""
+    """Return the answer that hands a file out, on record with who took it, how many rows and by which filters."""
+    record_export(
+        actor=request.user, what=kind, format=format, rows=rows, page=request.path, filters=request.GET.urlencode()
+    )
     logger.info("export kind=%s user=%s rows=%s filter=%s", kind, request.user.pk, rows, sorted(request.GET))
     response = HttpResponse(content, content_type=FORMATS[format])
     response["Content-Disposition"] = f'attachment; filename="{kind}_{today()}.{format}"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from apps.common.hours import to_hours
 from apps.tags.models import EmployeeTag
 
 from .ledger import entries_sql
-from .models import ClosedLedgerWeek
+from .recompute import CLOSED
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,17 @@ class Line:
 
 @dataclass
 class Week:
-    """A week of the account, sums in hour-days. A `closed` one keeps the sums it was closed with."""
+    """A week of the account, sums in hour-days. A `closed` one keeps the sums it was closed with.
+
+    Or those of its latest correction, which is then `corrected`.
+    """
 
     week: date
     pool: int = 0
     assigned: int = 0
     proposed: int = 0
     closed: bool = False
+    corrected: datetime | None = None
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -123,11 +127,15 @@ def _names(entries: Sequence[Sequence[Any]]) -> dict[tuple[str, int], tuple[Any,
 
 
 def _put_closed_sums(employee_id: int, weeks: Sequence[Week]) -> None:
-    closed = {
-        row.week: row
-        for row in ClosedLedgerWeek.objects.filter(employee_id=employee_id, week__in=[week.week for week in weeks])
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT f.week, f.pool, f.assigned, f.proposed, c.created_at
+            FROM {CLOSED.in_force} AS f LEFT JOIN changes_correction c ON c.id = f.correction_id
+            WHERE f.employee_id = %s AND f.week = ANY (%s)""",
+            [employee_id, [week.week for week in weeks]],
+        )
+        closed = {row[0]: row[1:] for row in cursor.fetchall()}
     for week in weeks:
-        if (row := closed.get(week.week)) is not None:
+        if week.week in closed:
             week.closed = True
-            week.pool, week.assigned, week.proposed = row.pool, row.assigned, row.proposed
+            week.pool, week.assigned, week.proposed, week.corrected = closed[week.week]

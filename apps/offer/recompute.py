@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.changes import storing
+from apps.changes.correcting import ClosedTable
 from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
@@ -21,6 +22,10 @@ from .ledger import ledger_sql, lowest_balance
 TABLE = storing.Table(
     "offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"), numbers=("engaged",),
     generated={"lowest": lowest_balance(settings.COVERIS_HORIZON_WEEKS)},
+)  # fmt: skip
+CLOSED = ClosedTable(
+    "offer_closedledgerweek", "offer_correctedledgerweek", "employee_id", ("pool", "assigned", "proposed"),
+    has_path=False,
 )  # fmt: skip
 HOLDERS = "SELECT DISTINCT employee_id FROM tags_employeetag WHERE tag_id = ANY (%(tags)s::bigint[])"
 
@@ -67,6 +72,26 @@ class Ledger(Figures):
                 FROM ({sql}) AS n CROSS JOIN generate_series(1, {span.weeks}) AS number
                 ON CONFLICT (employee_id, week) DO NOTHING""",
                 params,
+            )
+            return cursor.rowcount
+
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        """What was proposed stays as it was kept: records do not say what stood then. `unit` is the home unit today."""
+        sql, params = ledger_sql(span)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO {CLOSED.corrected} (correction_id, employee_id, week, pool, assigned, proposed)
+                SELECT %(correction)s, employee_id, %(span_first)s, COALESCE(n.pool[1], 0), COALESCE(n.assigned[1], 0),
+                       COALESCE(c.proposed, 0)
+                FROM ({sql}) AS n
+                FULL JOIN (SELECT * FROM {CLOSED.in_force} AS f WHERE f.week = %(span_first)s) AS c USING (employee_id)
+                WHERE (COALESCE(n.pool[1], 0), COALESCE(n.assigned[1], 0))
+                      <> (COALESCE(c.pool, 0), COALESCE(c.assigned, 0))
+                  AND (%(unit)s::bigint IS NULL OR employee_id IN (
+                      SELECT e.id FROM org_employee e JOIN org_orgunit u ON u.id = e.home_unit_id
+                      WHERE u.path @> ARRAY[%(unit)s::bigint]
+                  ))""",
+                {**params, "correction": correction, "unit": unit},
             )
             return cursor.rowcount
 

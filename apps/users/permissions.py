@@ -40,6 +40,7 @@ PEOPLE_READ = (
     "demand.unitcoverage",
     "offer.ledgerweek",
     "audit_log.auditentry",
+    "changes.correction",
 )
 MANAGED = (
     "org.position",
@@ -83,10 +84,13 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         "assignments.assignment": ("change", "import"),
         "business_rules.waiver": ("change", "delete"),
         "business_rules.evaluationrun": ("add",),
+        "changes.correction": ("add",),
         "imports.importjob": ("view", "add", "change"),
     },
     Role.ADMIN: {
         **dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
+        "audit_log.exportrecord": ("view",),
+        "changes.repair": ("view",),
         "inbox.digest": ("view",),
         "inbox.subscription": ("view",),
     },

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from apps.changes.drain import drain
-from apps.changes.models import Mark
+from apps.changes.models import Mark, Proof, Repair
 from apps.demand.models import PositionCoverage
 from tests.factories import AssignmentFactory, PositionFactory
 
@@ -55,7 +55,7 @@ def test_recompute_says_no_while_something_cannot_be_computed() -> None:
     assert "still waiting: position" in err
 
 
-def test_prove_finds_drift_and_says_no() -> None:
+def test_prove_finds_drift_says_no_and_has_it_computed_again() -> None:
     AssignmentFactory(accepted=True)
     drain()
     status, out, _err = run("prove", "--json")
@@ -67,7 +67,23 @@ def test_prove_finds_drift_and_says_no() -> None:
     assert (status, len(answer["drift"])) == (1, 1)
     assert answer["drift"][0]["stored"]["required"] == [7] * 13
     assert answer["drift"][0]["computed"]["required"][1] == 25_200
-    assert "stored" in run("prove")[1]
+    repair = Repair.objects.get()
+    assert (repair.proof_id, repair.origin, repair.actor_id) == (answer["proof"], "command", None)
+    assert repair.subjects == {"position": [PositionCoverage.objects.get().pk]}
+    status, out, _err = run("prove", "--json")
+    assert (status, json.loads(out)["drift"]) == (0, [])
+    assert Repair.objects.count() == 1
+
+
+def test_whoever_only_looks_changes_nothing() -> None:
+    AssignmentFactory(accepted=True)
+    drain()
+    PositionCoverage.objects.update(required=[7] * 13)
+    for _time in range(2):
+        status, out, _err = run("prove", "--look")
+        assert status == 1
+        assert "stored" in out
+    assert not Proof.objects.exists()
 
 
 def test_a_probe_without_workers_is_a_no_and_leaves_nothing() -> None:

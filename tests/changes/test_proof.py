@@ -6,12 +6,18 @@ import random
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
 
+from apps.changes import tasks
 from apps.changes.drain import drain
-from apps.changes.models import Kind
-from apps.changes.proof import compare, prove
+from apps.changes.models import Kind, Proof, Repair
+from apps.changes.proof import RUNNING, compare, prove, run_waiting_proofs
+from apps.changes.services import request_proof
 from apps.demand.coverage import FIGURES, UNIT_FIGURES
 from apps.demand.models import PositionCoverage, UnitCoverage, WholeCoverage
+from apps.demand.recompute import UnitFigures
 from apps.offer.models import LedgerWeek
 from apps.users.enums import Role
 from tests.factories import AssignmentFactory, EmployeeFactory, OrgUnitFactory, PositionFactory, UserFactory
@@ -113,3 +119,123 @@ def test_a_proof_without_drift_says_so_to_administrators_alone(clinic: None, as_
     assert "Every figure was right" in as_user(UserFactory(role=Role.ADMIN)).get(address).content.decode()
     assert as_user(UserFactory(role=Role.MANAGER)).get(address).status_code == 403
     assert as_user(UserFactory(role=Role.ADMIN)).post(address).status_code == 403
+
+
+# On record
+
+
+def spoil() -> int:
+    row = PositionCoverage.objects.order_by("pk").first()
+    assert row is not None
+    row.required[2] += 7
+    row.save()
+    return int(row.pk)
+
+
+def test_what_was_repaired_is_on_the_timeline_and_a_second_proof_finds_nothing(clinic: None, as_user: Any) -> None:
+    pk = spoil()
+    admin = UserFactory(role=Role.ADMIN)
+    asked = request_proof(actor=admin)
+    [proof] = run_waiting_proofs()
+    assert (proof.pk, len(proof.drift)) == (asked.pk, 1)
+    repair = Repair.objects.get()
+    assert (repair.proof_id, repair.actor_id, repair.subjects) == (proof.pk, admin.pk, {"position": [pk]})
+    drain()
+    assert prove().drift == []
+    assert Repair.objects.count() == 1
+    page = as_user(admin).get("/admin/audit_log/auditentry/?kind=REPAIR").content.decode()
+    assert f"/admin/changes/proof/{proof.pk}/change/" in page
+    assert f"1: #{pk}" in page
+    assert str(admin) in page
+
+
+def test_the_nightly_proof_signs_as_the_system(clinic: None) -> None:
+    spoil()
+    prove()
+    repair = Repair.objects.get()
+    assert (repair.actor_id, repair.origin) == (None, "task")
+    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+        Repair.objects.update(origin="admin")
+
+
+# Asked for
+
+
+def test_an_administrator_asks_for_a_proof_and_a_worker_carries_it_out(clinic: None, as_user: Any) -> None:
+    client = as_user(UserFactory(role=Role.ADMIN))
+    assert "changes/proof/prove/" in client.get("/admin/changes/proof/").content.decode()
+    response = client.post("/admin/changes/proof/prove/")
+    proof = Proof.objects.get()
+    assert response["Location"] == f"/admin/changes/proof/{proof.pk}/change/"
+    assert proof.started_at is None, "not in the request"
+    page = client.get(response["Location"])
+    assert page.context["is_running"] and len(page.context["to_do"]) == 3
+    assert 'http-equiv="refresh"' in page.content.decode()
+    tasks.run_waiting_proofs()
+    page = client.get(response["Location"])
+    assert not page.context["is_running"]
+    assert page.context["done"] == ["employee", "position", "unit"]
+
+
+def test_a_second_click_leads_to_the_proof_under_way_and_says_so(clinic: None, as_user: Any) -> None:
+    client = as_user(UserFactory(role=Role.ADMIN))
+    client.post("/admin/changes/proof/prove/")
+    response = client.post("/admin/changes/proof/prove/", follow=True)
+    proof = Proof.objects.get()
+    assert response.redirect_chain == [(f"/admin/changes/proof/{proof.pk}/change/", 302)]
+    assert "under way already" in response.content.decode()
+    assert "A proof is under way" in client.get("/admin/changes/proof/").content.decode()
+    assert len(run_waiting_proofs()) == 1
+    assert run_waiting_proofs() == []
+
+
+def test_only_a_post_of_whoever_may_asks_for_a_proof(clinic: None, as_user: Any) -> None:
+    assert as_user(UserFactory(role=Role.ADMIN)).get("/admin/changes/proof/prove/").status_code == 403
+    for role in (Role.MANAGER, Role.VIEWER):
+        assert as_user(UserFactory(role=role)).post("/admin/changes/proof/prove/").status_code == 403
+    assert not Proof.objects.exists()
+
+
+def test_one_whose_worker_died_is_taken_up_again(clinic: None) -> None:
+    lost = Proof.objects.create(started_at=timezone.now(), done=["employee"], checked=7, attempts=1)
+    [proof] = run_waiting_proofs()
+    assert (proof.pk, proof.attempts, proof.drift) == (lost.pk, 2, [])
+    assert proof.checked > 7
+
+
+def test_one_that_fails_again_and_again_is_given_up_and_says_why(clinic: None, monkeypatch: Any) -> None:
+    def fails(tell: Any) -> Any:
+        raise DatabaseError("out of disk")
+
+    monkeypatch.setattr("apps.changes.proof.compare", fails)
+    asked = request_proof(actor=UserFactory(role=Role.ADMIN))
+    for _time in range(2):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            run_waiting_proofs()
+        Proof.objects.filter(pk=asked.pk).update(attempts=F("attempts") + 1)  # the rollback of the test took it along
+    [proof] = run_waiting_proofs()
+    assert proof.failure == "out of disk"
+    assert request_proof(actor=UserFactory(role=Role.ADMIN)).pk != asked.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_far_a_proof_has_come_is_seen_while_it_goes_on(clinic: None, monkeypatch: Any) -> None:
+    """The comparison is one transaction: what it notes is read here by another connection, in the middle of it."""
+    asked = request_proof(actor=UserFactory(role=Role.ADMIN))
+    seen: list[tuple[list[str], bool]] = []
+    inner = UnitFigures.drift
+
+    def drift(self: Any, span: Any) -> Any:
+        other = connection.copy()
+        with other.cursor() as cursor:
+            cursor.execute("SELECT array(SELECT jsonb_array_elements_text(done)), checked FROM changes_proof")
+            done, checked = cursor.fetchone()
+            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, asked.pk])
+            seen.append((done, cursor.fetchone()[0]))
+        other.close()
+        assert checked > 0
+        return inner(self, span)
+
+    monkeypatch.setattr(UnitFigures, "drift", drift)
+    run_waiting_proofs()
+    assert seen == [(["employee", "position"], False)]

@@ -1,5 +1,5 @@
 """The screens of demand."""
 
-from . import demand_adjustment, unit_coverage
+from . import corrections, demand_adjustment, unit_coverage
 
-__all__ = ["demand_adjustment", "unit_coverage"]
+__all__ = ["corrections", "demand_adjustment", "unit_coverage"]

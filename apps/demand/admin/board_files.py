@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.common.hours import to_hours
@@ -17,11 +18,12 @@ from apps.imports.writing import FORMATS
 from apps.org.enums import UnitKind
 from apps.org.querysets import scope_read_once
 
+from ..corrected import Stamp
 from ..coverage import FIGURES, ROLLED_UP, STATES
 from ..levels import Answer, PositionAt, UnitAt
 from ..overview import Figures
 from .board_asked import EXPORT, WEEKS, Asked, answered, read_asked
-from .board_rows import KINDS, position_words, unit_words, units_on, way_to
+from .board_rows import KINDS, closed_figures, key_of, position_words, unit_words, units_on, way_to
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -79,11 +81,13 @@ def _head() -> list[Any]:
 def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]]:
     hours = [*FIGURES[:2], *ROLLED_UP, *FIGURES[2:]]
     second = answer.has_headroom
+    stamp, was = answer.stamp, closed_figures(asked, answer)
     yield [
         _("Week"), *_head(), _("Required h"), _("Assigned h"), _("Filled h"), _("Deficit h"), _("Surplus h"),
         _("Reinforcement h"), _("Proposed h"), _("Unqualified h"), _("Coverage %"), _("Raw %"),
         *(_("%(state)s positions") % {"state": state.label} for state in STATES.values()), _("Net-zero"), _("State"),
         *(_second_target_head() * second),
+        *(_closed_head() if stamp else ()),
     ]  # fmt: skip
     for place in answer.places:
         line, figures = place.line, place.line.figures
@@ -98,6 +102,7 @@ def _board_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]
             _("yes") if figures.net_zero and not is_position else _("no"),
             _state(line, figures),
             *(_second_target(figures, is_position) * second),
+            *(_as_closed(stamp, line, was.get(key_of(line))) if stamp else ()),
         ]
 
 
@@ -109,6 +114,18 @@ def _second_target(figures: Figures, is_position: bool) -> tuple[Any, ...]:
     if is_position:  # the headroom is the unit's
         return (None,) * 4
     return (figures.headroom_hours, figures.second_target_hours, figures.second_deficit_hours, figures.second_percent)
+
+
+def _closed_head() -> list[Any]:
+    return [_("Corrected on"), _("Corrected by"), _("Closed as: coverage %"), _("Closed as: deficit h")]
+
+
+def _as_closed(stamp: Stamp, line: UnitAt | PositionAt, was: Figures | None) -> list[Any]:
+    """Return who corrected a line and what it was closed with; nothing for one that stayed as it was."""
+    if was is None:
+        return [None] * 4
+    percent = was.raw_percent if isinstance(line, PositionAt) else was.coverage_percent
+    return [timezone.localdate(stamp.at), stamp.by, percent, to_hours(was.deficit)]
 
 
 def _weeks_table(asked: Asked, answer: Answer, units: Any) -> Iterator[list[Any]]:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.assignments.models import Assignment
+from apps.audit_log.services import record_export
 from apps.changes.freshness import freshness_shown
 from apps.common.weeks import week_code
 from apps.org.querysets import scope_read_once
@@ -72,6 +73,10 @@ class BoardPack(Screen):  # type: ignore[misc]
             }
             for unit in units
         ]
+        record_export(
+            actor=request.user, what=f"coverage_pack_{week_code(asked.week)}", format="html", rows=len(pages),
+            page=request.path, filters=request.GET.urlencode(),
+        )  # fmt: skip
         context = {
             **self.admin_site.each_context(request),
             "title": _("Coverage, one page a unit"),
@@ -80,6 +85,7 @@ class BoardPack(Screen):  # type: ignore[misc]
             "week_code": week_code(asked.week),
             "week_last": asked.week + timedelta(days=6),
             "closed_at": answer.closed_at,
+            "stamp": answer.stamp,
             "freshness": freshness,
             "printed_at": timezone.now(),
             "back": board + asked.query(),

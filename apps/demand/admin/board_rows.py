@@ -21,11 +21,13 @@ from apps.common.weeks import week_code
 from apps.org.enums import UnitKind
 from apps.org.models import OrgUnit
 
+from ..corrected import as_closed
 from ..coverage import state_of
 from ..enums import COVERAGE_COLOURS, CoverageState
 from ..levels import Answer, Place, PositionAt, UnitAt
 from ..overview import Figures
 from ..templatetags.coverage import SHAPES as STATE_SHAPES
+from ..templatetags.coverage import as_percent
 from .board_asked import WEEKS, Asked
 
 MOST_SHOWN = 400
@@ -46,6 +48,17 @@ class Row:
     focus: str = ""
     cells: Sequence[SafeString] = ()
     more: int = 0
+    was: Figures | None = None  # what a corrected line was closed with
+
+    @property
+    def was_words(self) -> str:
+        """Return in words what a corrected line was closed with."""
+        if self.was is None:
+            return ""
+        percent = self.was.coverage_percent if self.is_unit else self.was.raw_percent
+        return _("corrected, was %(percent)s, %(hours)s h missing") % {
+            "percent": as_percent(percent), "hours": number_format(self.was.deficit_hours, decimal_pos=2),
+        }  # fmt: skip
 
     @property
     def line(self) -> UnitAt | PositionAt:
@@ -58,8 +71,41 @@ class Row:
         return position_words(line.figures) if isinstance(line, PositionAt) else unit_words(line.figures)
 
 
-def rows_of(asked: Asked, answer: Answer, units: Mapping[int, OrgUnit], site: str) -> list[Row]:
-    """Return the rows of a page, at most MOST_SHOWN of them."""
+Was = Mapping[tuple[str, int], Figures]
+
+
+def closed_figures(asked: Asked, answer: Answer) -> Was:
+    """Return what the corrected lines of an answer were closed with; one query, in a closed week alone.
+
+    Narrowed to a tag there is nothing to compare: only positions that have it today count.
+    """
+    if answer.stamp is None or asked.tag:
+        return {}
+    lines = [place.line for place in answer.places]
+    found = as_closed(
+        asked.week,
+        units=[line.id for line in lines if isinstance(line, UnitAt)],
+        positions=[line.id for line in lines if isinstance(line, PositionAt)],
+    )
+    return {
+        key: found[key]
+        for line in lines
+        if (key := key_of(line)) in found and _told_of(found[key]) != _told_of(line.figures)
+    }
+
+
+def key_of(line: UnitAt | PositionAt) -> tuple[str, int]:
+    return ("position" if isinstance(line, PositionAt) else "unit", line.id)
+
+
+def _told_of(figures: Figures) -> tuple[int, ...]:
+    return (figures.required, figures.assigned, figures.filled, figures.deficit, figures.unqualified)
+
+
+def rows_of(
+    asked: Asked, answer: Answer, units: Mapping[int, OrgUnit], site: str, *, was: Was | None = None
+) -> list[Row]:
+    """Return the rows of a page, at most MOST_SHOWN of them; `was` has what corrected ones were closed with."""
     rows: list[Row] = []
     ending: list[Row] = []  # open units whose content is not shown whole
 
@@ -70,9 +116,10 @@ def rows_of(asked: Asked, answer: Answer, units: Mapping[int, OrgUnit], site: st
     for place in answer.places[:MOST_SHOWN]:
         end(place.level)
         row = _row(asked, answer, place, units, site)
+        row.was = (was or {}).get(key_of(place.line))
         rows.append(row)
         if place.is_open and place.line.id in answer.longer:
-            ending.append(replace(row, more=answer.longer[place.line.id], toggle="", cells=()))
+            ending.append(replace(row, more=answer.longer[place.line.id], toggle="", cells=(), was=None))
     end(0)
     return rows
 

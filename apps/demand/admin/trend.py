@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.weekbars import hours_text
 from apps.common.weeks import week_code
 from apps.org.filters import units_offered
+from apps.org.models import OrgUnit
 
 from ..templatetags.coverage import as_percent
 from ..trend import Week, trend
@@ -58,7 +59,7 @@ class TrendPage(Screen):  # type: ignore[misc]
             "choices": BACK,
             "back": number,
             "drawing": _draw(weeks),
-            "rows": list(reversed(_rows(weeks, waterfall, where.asked))),
+            "rows": list(reversed(_rows(weeks, waterfall, where.asked, self._corrections(request, where.unit)))),
             "closed": sum(week.is_closed for week in weeks),
             "has_figures": any(week.figures and (week.figures.required or week.figures.assigned) for week in weeks),
             "waterfall_url": f"{waterfall}?{urlencode(where.asked)}",
@@ -67,8 +68,27 @@ class TrendPage(Screen):  # type: ignore[misc]
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/trend.html", context)
 
+    def _corrections(self, request: HttpRequest, unit: OrgUnit | None) -> Callable[[Week], dict[str, str]]:
+        """Return what gives the addresses of a week's correction, and of where it is corrected."""
+        site, may = self.admin_site.name, request.user.has_perm("changes.add_correction")
+        page = reverse(f"{site}:demand_positioncoverage_correct")
 
-def _rows(weeks: Sequence[Week], waterfall: str, asked: dict[str, str]) -> list[dict[str, Any]]:
+        def links(week: Week) -> dict[str, str]:
+            if not week.is_closed:
+                return {}
+            query = {"week": week_code(week.monday), **({"unit": unit.code} if unit else {})}
+            stamp = week.stamp
+            return {
+                "correct": f"{page}?{urlencode(query)}" if may and week.figures is not None else "",
+                "stamp_url": reverse(f"{site}:changes_correction_change", args=(stamp.correction,)) if stamp else "",
+            }
+
+        return links
+
+
+def _rows(
+    weeks: Sequence[Week], waterfall: str, asked: dict[str, str], links: Callable[[Week], dict[str, str]]
+) -> list[dict[str, Any]]:
     rows = []
     for place, week in enumerate(weeks):
         before = weeks[place - 1] if place else None
@@ -76,7 +96,9 @@ def _rows(weeks: Sequence[Week], waterfall: str, asked: dict[str, str]) -> list[
         if week.figures is not None and before is not None and before.figures is not None:
             query = {**asked, "from": week_code(before.monday), "to": week_code(week.monday)}
             compare = f"{waterfall}?{urlencode(query)}"
-        rows.append({"week": week, "code": week_code(week.monday), "compare": compare, "figures": week.figures,
+        rows.append({**links(week), "week": week,
+                     "code": week_code(week.monday), "compare": compare, "figures": week.figures,
+                     "was_percent": as_percent(week.was.coverage_percent) if week.was else "–",
                      "percent": as_percent(week.figures.coverage_percent) if week.figures else "–"})  # fmt: skip
     return rows
 
@@ -105,6 +127,7 @@ def _draw(weeks: Sequence[Week]) -> dict[str, Any]:
             "label": code.split("-")[1] if step > 40 or not place % 4 else "",
             "monday": week.monday,
             "figures": week.figures,
+            "stamp": week.stamp,
         }
         percent = week.figures.coverage_percent if week.figures is not None else None
         if week.figures is not None:

@@ -32,8 +32,9 @@ from ..models import UnitCoverage
 from .board_asked import EXPORT, OPEN_AT_MOST, VIEW, WEEKS, Asked, answered, read_asked
 from .board_files import BoardFiles
 from .board_pack import BoardPack
-from .board_rows import MOST_SHOWN, rows_of, units_on
+from .board_rows import MOST_SHOWN, closed_figures, rows_of, units_on
 from .cliffs import CliffsPage
+from .corrections import CorrectionPage, correction_links
 from .dependence import DependencePage
 from .trend import TrendPage
 from .waterfall import WaterfallPage
@@ -44,7 +45,9 @@ TAGS_OFFERED, CLOSED_OFFERED = 300, 104
 
 
 @admin.register(UnitCoverage)
-class UnitCoverageAdmin(CliffsPage, DependencePage, WaterfallPage, TrendPage, BoardFiles, BoardPack, ReadOnlyAdmin):
+class UnitCoverageAdmin(
+    CliffsPage, DependencePage, WaterfallPage, TrendPage, CorrectionPage, BoardFiles, BoardPack, ReadOnlyAdmin
+):
     """The organisation by its coverage, from the whole to a unit, its positions and who is on them."""
 
     icon = "grid_view"
@@ -86,7 +89,7 @@ class UnitCoverageAdmin(CliffsPage, DependencePage, WaterfallPage, TrendPage, Bo
         closed = closed_weeks(CLOSED_OFFERED)
         required = PositionTag.objects.filter(tag=OuterRef("pk"), level=Level.REQUIRED)
         tags = TagCatalog.objects.visible_to(user).filter(Exists(required)).order_by("name")[:TAGS_OFFERED]
-        rows = rows_of(asked, answer, units, site)
+        rows = rows_of(asked, answer, units, site, was=closed_figures(asked, answer))
         title = _("Coverage, 13 weeks") if asked.view == WEEKS else _("Coverage board")
         return {
             **self.admin_site.each_context(request),
@@ -115,6 +118,7 @@ class UnitCoverageAdmin(CliffsPage, DependencePage, WaterfallPage, TrendPage, Bo
             "tags": tags,
             "hidden": _hidden(asked),
             "closed_at": answer.closed_at,
+            **correction_links(request, asked, answer, site),
             "freshness": None if answer.closed_at else freshness_shown(),
             "pages": answer.pages,
             "page_links": _pages(asked, answer),

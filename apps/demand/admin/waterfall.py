@@ -29,6 +29,7 @@ from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit, Position
 from apps.org.querysets import scope_of
 
+from ..overview import Figures
 from ..templatetags.coverage import as_percent
 from ..waterfall import BRIDGED, Behind, Cause, Moved, Part, Place, Record, Waterfall, closed_weeks, waterfall
 
@@ -142,7 +143,7 @@ class WaterfallPage(Screen):  # type: ignore[misc]
             "second_code": week_code(asked.second),
             "shortcuts": _shortcuts(asked, gone, to_come),
             "found": found,
-            "tiles": _tiles(found),
+            "tiles": figure_tiles(found.before.figures, found.after.figures),
             "bridges": [_bridge(asked, found, figure) for figure in ("assigned", "required", "unqualified")],
             "moved": [] if where.position else [_moved(asked, item) for item in found.moved],
             "behind": self._behind(request, asked, found),
@@ -287,7 +288,8 @@ def _count(number: int) -> str:
     return ngettext("%(n)d record", "%(n)d records", number) % {"n": number}
 
 
-def _tiles(found: Waterfall) -> list[dict[str, Any]]:
+def figure_tiles(was: Figures, now: Figures) -> list[dict[str, Any]]:
+    """Return what the page says of two weeks, or two states of one, figure by figure."""
     tiles = []
     for name, label, good in (
         ("required", _("Required hours"), 0),
@@ -296,7 +298,7 @@ def _tiles(found: Waterfall) -> list[dict[str, Any]]:
         ("deficit", _("Missing hours"), -1),
         ("unqualified", _("Unqualified hours"), -1),
     ):
-        before, after = (getattr(side.figures, name) for side in (found.before, found.after))
+        before, after = getattr(was, name), getattr(now, name)
         change = (after - before) * good
         tiles.append(
             {
@@ -307,7 +309,7 @@ def _tiles(found: Waterfall) -> list[dict[str, Any]]:
                 "tone": Tone.GREEN if change > 0 else Tone.RED if change < 0 else "",
             }
         )
-    before, after = found.before.figures.coverage_percent, found.after.figures.coverage_percent
+    before, after = was.coverage_percent, now.coverage_percent
     points = after - before if before is not None and after is not None else Decimal(0)
     tiles.append(
         {

@@ -1,6 +1,6 @@
 """The hours ledger as stored."""
 
-from .closed_ledger_week import ClosedLedgerWeek
+from .closed_ledger_week import ClosedLedgerWeek, CorrectedLedgerWeek
 from .ledger_week import LedgerWeek
 
-__all__ = ["ClosedLedgerWeek", "LedgerWeek"]
+__all__ = ["ClosedLedgerWeek", "CorrectedLedgerWeek", "LedgerWeek"]

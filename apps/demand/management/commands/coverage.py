@@ -71,6 +71,8 @@ class Command(BaseCommand):
         self.stdout.write("")
         if found.closed_at:
             self.stdout.write(f"closed {found.closed_at:%Y-%m-%d %H:%M %Z}")
+            if stamp := found.stamp:
+                self.stdout.write(f"corrected {stamp.at:%Y-%m-%d %H:%M %Z} by {stamp.by}: {stamp.reason}")
         elif fresh.waiting:
             self.stdout.write(f"{fresh.waiting} changes wait, the oldest for {fresh.age.total_seconds():.0f} s")
         elif fresh.drained_at:
@@ -80,8 +82,9 @@ class Command(BaseCommand):
 def _json(found: Board, fresh: Freshness) -> dict[str, Any]:
     return {
         "week": week_code(found.week),
-        "computed_at": _instant(found.closed_at or fresh.as_of),
+        "computed_at": _instant((found.stamp and found.stamp.at) or found.closed_at or fresh.as_of),
         "closed": found.closed_at is not None,
+        "corrected": found.stamp and {"by": found.stamp.by, "reason": found.stamp.reason},
         "waiting": 0 if found.closed_at else fresh.waiting,
         "units": [_unit(unit) for unit in found.units],
         "positions": [_position(position) for position in found.positions],

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from apps.audit_log.services import record_export
 from apps.common.errors import Refusal
 from apps.imports.commands import actor_named
 from apps.imports.rights import in_order
@@ -45,3 +46,7 @@ class Command(BaseCommand):
             raise CommandError(
                 _("%(file)s cannot be written: %(reason)s.") % {"file": name, "reason": error.strerror}, returncode=2
             ) from error
+        record_export(
+            actor=user, what=options["kind"], format=Path(name).suffix.lower().lstrip(".") or "csv",
+            rows=rows.order_by().count(), origin="command",
+        )  # fmt: skip

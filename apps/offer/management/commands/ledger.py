@@ -40,6 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{week_code(line.week)}  pool {line.pool_hours:>8}  assigned {line.assigned_hours:>8}"
                 f"  balance {line.balance_hours:>8}  proposed {line.proposed_hours:>8}{'  closed' * line.closed}"
+                f"{'  corrected' * bool(line.corrected)}"
             )
             for entry in line.lines:
                 self.stdout.write(
@@ -55,6 +56,7 @@ def _json(week: Week) -> dict[str, Any]:
         "balance_hours": str(week.balance_hours),
         "proposed_hours": str(week.proposed_hours),
         "closed": week.closed,
+        "corrected_at": week.corrected and week.corrected.isoformat(),
         "lines": [
             {
                 "kind": line.kind,
