@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, F, Func, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
@@ -28,6 +28,7 @@ from apps.fsm.employee_fsm import EmployeeStatus
 from apps.org.models import Employee, OrgUnit, Position
 from apps.org.querysets import scope_of, scope_read_once
 from apps.tags.models import EmployeeTag
+from apps.users.models import User
 
 WORST, EXPIRING_DAYS = 8, 30
 
@@ -131,17 +132,21 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
     ]
 
 
+def _number_of(rows: QuerySet[Any]) -> Subquery:
+    """Return how many rows there are, for several counts in one statement."""
+    return Subquery(rows.order_by().annotate(number=Func(F("pk"), function="COUNT")).values("number"))
+
+
 def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
     day = today()
     employees = Employee.objects.visible_to(user)
-    proposals = Assignment.objects.visible_to(user).proposed().count()
-    on_leave = employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED).count()
-    leaving = employees.filter(status=EmployeeStatus.NOTICE).count()
-    expiring = (
-        EmployeeTag.objects.visible_to(user)
-        .filter(valid_until__gte=day, valid_until__lte=day + timedelta(days=EXPIRING_DAYS))
-        .count()
-    )
+    until = day + timedelta(days=EXPIRING_DAYS)
+    proposals, on_leave, leaving, expiring = User.objects.filter(pk=user.pk).values_list(
+        _number_of(Assignment.objects.visible_to(user).proposed()),
+        _number_of(employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED)),
+        _number_of(employees.filter(status=EmployeeStatus.NOTICE)),
+        _number_of(EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until)),
+    )[0]
     return [
         Tile(
             _("Proposals waiting"),

@@ -94,6 +94,12 @@ MENU: list[tuple[Any, list[Line]]] = [
             ),
             Line("history_edu", "changes.correction"),
             Line("account_balance_wallet", "offer.ledgerweek"),
+            Line(
+                "balance",
+                page="offer_ledgerweek_usage",
+                title=_("Over- and under-used people"),
+                permission="offer.view_ledgerweek",
+            ),
         ],
     ),
     (

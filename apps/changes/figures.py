@@ -52,6 +52,7 @@ class Figures(ABC):
     rank: ClassVar[int]
     subjects: ClassVar[str]  # SQL for the ids of everything that has, or should have, a row
     columns: ClassVar[tuple[str, ...]]  # the arrays of week figures
+    foreseen: ClassVar[bool] = True  # whether a preview says what becomes of them
     adds_up: ClassVar[bool] = True  # whether the figures of many subjects may be summed without counting twice
 
     @abstractmethod
@@ -165,3 +166,8 @@ def forget(kind: Kind) -> Figures | None:
 def kept() -> Iterator[Figures]:
     """Yield the registered figures in the order they are worked."""
     yield from sorted(_kept.values(), key=lambda figures: figures.rank)
+
+
+def foreseen() -> Iterator[Figures]:
+    """Yield those of them of which a preview speaks."""
+    yield from (figures for figures in kept() if figures.foreseen)

@@ -16,6 +16,7 @@ class Kind(models.TextChoices):
     EMPLOYEE = "employee", _("employee")
     POSITION = "position", _("position")
     UNIT = "unit", _("unit")
+    HOME = "home", _("unit as the home of its people")
     TAG = "tag", _("tag")
     SUBTREE = "subtree", _("unit and all below")
     HEADROOM = "headroom", _("headroom of a unit and all below")

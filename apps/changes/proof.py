@@ -45,7 +45,7 @@ def compare(tell: Callable[[Kind, int], object] = lambda kind, checked: None) ->
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         span = pinned_span()
-        waiting = due_subjects()
+        waiting = due_subjects(kept())
         for figures in kept():
             due = waiting[figures.kind.value]
             due |= figures.seen_in(due)

@@ -22,14 +22,6 @@ class OfVisiblePositions(models.QuerySet[Any]):
         return self.visible_to(user)
 
 
-class OfVisibleUnitFigures(models.QuerySet[Any]):
-    def visible_to(self, user: User) -> Self:
-        return self.filter(in_units_of(user, "org_unit"))
-
-    def editable_by(self, user: User) -> Self:
-        return self.none()
-
-
 class ClosedWeekQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: User) -> Self:
         """Return weeks of what was in the user's unit then."""

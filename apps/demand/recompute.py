@@ -14,12 +14,14 @@ from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.common.prepared import FEW
 from apps.org.models import OrgUnit
+from apps.org.adding_up import units_above
 
 from .correcting import correct_positions, correct_units
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .headroom import TAKES_FROM
+from .kept_cliffs import drifted_cliffs, refresh_cliffs
 from .tables import POSITIONS, UNITS, WHOLES
-from .whole import added_up_sql, own_figures_sql, units_above, whole_anew_sql, whole_figures_sql
+from .whole import added_up_sql, own_figures_sql, whole_anew_sql, whole_figures_sql
 
 
 def _ids(sql: str, ids: Iterable[int]) -> set[int]:
@@ -29,7 +31,7 @@ def _ids(sql: str, ids: Iterable[int]) -> set[int]:
 
 
 class PositionFigures(Figures):
-    """One row of demand.PositionCoverage a position."""
+    """One row of demand.PositionCoverage a position, and its rows of demand.PositionCliff."""
 
     kind = Kind.POSITION
     rank = 20
@@ -48,6 +50,7 @@ class PositionFigures(Figures):
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         positions = sorted(ids)
         storing.lock(POSITIONS, positions, span)
+        refresh_cliffs(positions, span)
         return storing.write(POSITIONS, *coverage_sql(span, positions=positions), span)
 
     def formula(
@@ -73,7 +76,7 @@ class PositionFigures(Figures):
         return correct_positions(span, correction, unit)
 
     def drift(self, span: Span) -> list[dict[str, Any]]:
-        return storing.differences(POSITIONS, *coverage_sql(span), span)
+        return [*storing.differences(POSITIONS, *coverage_sql(span), span), *drifted_cliffs(span)]
 
 
 def refresh_wholes(units: set[int], span: Span) -> set[int]:

@@ -9,6 +9,8 @@ from django.db import connection
 
 from apps.changes.span import Span
 from apps.changes.storing import are_of, stored_or_anew
+from apps.org import adding_up
+from apps.org.adding_up import units_above
 
 from .coverage import UNIT_FIGURES, coverage_sql, unit_sql
 from .tables import UNITS, WHOLES
@@ -36,89 +38,9 @@ def units_below(units: Sequence[int]) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def units_above(units: Iterable[int]) -> set[int]:
-    """Return the ids of these units, those that are gone left out, and of all above them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%s)", [sorted(units)])
-        return {row[0] for row in cursor.fetchall()}
-
-
 def added_up_sql(span: Span, *, own: str, units: Iterable[int] | None = None) -> Query:
-    """Return a query (org_unit_id, UNIT_FIGURES) with everything below each of these units, and its parameters.
-
-    `own` is a relation in SQL with org_unit_id, first_week and the UNIT_FIGURES of units' own positions. `units` (None
-    means all) must hold whatever lies between two of them. What hangs right below one of them and is not among them
-    is read as it is kept, with all that is below it: a change costs its way up and not the whole tree.
-    """
-    return _all_added_up(span, own) if units is None else _some_added_up(span, own, units)
-
-
-def _some_added_up(span: Span, own: str, units: Iterable[int]) -> Query:
-    """Give each part to all that are above it and asked for."""
-    own_names, kept_names = (", ".join(f"{of}.{name}" for name in UNIT_FIGURES) for of in ("own", "kept"))
-    sums = ", ".join(f"COALESCE(sum(part.{name}[week + part.ahead]), 0)::bigint AS {name}" for name in UNIT_FIGURES)
-    arrays = ", ".join(f"array_agg({name} ORDER BY week) AS {name}" for name in UNIT_FIGURES)
-    return (
-        f"""SELECT org_unit_id, {arrays}
-    FROM (
-        SELECT above.id AS org_unit_id, week, {sums}
-        FROM (
-            SELECT p.*, (%(span_first)s::date - p.first_week) / 7 AS ahead
-            FROM (
-                SELECT u.path, own.first_week, {own_names}
-                FROM org_orgunit u LEFT JOIN {own} AS own ON own.org_unit_id = u.id
-                WHERE u.id = ANY (%(adding_up)s::bigint[])
-                UNION ALL
-                SELECT u.path, kept.first_week, {kept_names}
-                FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
-                    JOIN {WHOLES.name} AS kept ON kept.org_unit_id = below.id
-                WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])
-            ) AS p
-        ) AS part
-        CROSS JOIN LATERAL unnest(part.path) AS above (id)
-        CROSS JOIN generate_series(1, {span.weeks}) AS week
-        WHERE above.id = ANY (%(adding_up)s::bigint[])
-        GROUP BY above.id, week
-    ) AS summed GROUP BY org_unit_id""",
-        {**span.params, "adding_up": sorted(units)},
-    )
-
-
-def _all_added_up(span: Span, own: str) -> Query:
-    """Walk the tree once, in the order of its paths: whatever lies below a unit follows it without a gap.
-
-    A unit with everything below it is then what has been added up at the last of them, less what had been before it.
-    To give each part to all above it costs as many sums as the tree is deep: at 32,000 units ten times as much.
-    """
-    weeks = range(1, span.weeks + 1)
-    up_to = ", ".join(
-        f"ARRAY[{', '.join(f'sum(COALESCE(own.{name}[{week} + own.ahead], 0)) OVER so_far' for week in weeks)}]"
-        f"::bigint[] AS {name}"
-        for name in UNIT_FIGURES
-    )
-    whole = ", ".join(
-        f"ARRAY[{', '.join(f'last.{name}[{week}] - COALESCE(before.{name}[{week}], 0)' for week in weeks)}]"
-        f"::bigint[] AS {name}"
-        for name in UNIT_FIGURES
-    )
-    return (
-        f"""WITH walked AS MATERIALIZED (
-        SELECT u.id, row_number() OVER so_far AS place, {up_to}
-        FROM org_orgunit u
-        LEFT JOIN (SELECT o.*, (%(span_first)s::date - o.first_week) / 7 AS ahead FROM {own} AS o) AS own
-            ON own.org_unit_id = u.id
-        WINDOW so_far AS (ORDER BY u.path ROWS UNBOUNDED PRECEDING)
-    ),
-    sized AS (
-        SELECT above.id, count(*) AS units FROM org_orgunit u CROSS JOIN LATERAL unnest(u.path) AS above (id)
-        GROUP BY above.id
-    )
-    SELECT walked.id AS org_unit_id, {whole}
-    FROM walked JOIN sized ON sized.id = walked.id
-    JOIN walked AS last ON last.place = walked.place + sized.units - 1
-    LEFT JOIN walked AS before ON before.place = walked.place - 1""",
-        dict(span.params),
-    )
+    """Return a query (org_unit_id, UNIT_FIGURES) with all below each of these units (adding_up)."""
+    return adding_up.added_up_sql(span, own=own, wholes=WHOLES.name, figures=UNIT_FIGURES, units=units)
 
 
 def whole_anew_sql(span: Span, units: Sequence[int] | None = None, accepted: tuple[int, ...] = ()) -> Query:

@@ -9,6 +9,7 @@ class OfferConfig(AppConfig):
     def ready(self) -> None:
         from apps.changes.figures import keep
 
-        from .recompute import Ledger
+        from .recompute import Ledger, UsageFigures
 
         keep(Ledger())
+        keep(UsageFigures())

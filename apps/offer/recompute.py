@@ -15,9 +15,11 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
+from apps.org.adding_up import units_above
 
 from .giving import turning_sql
 from .ledger import ledger_sql, lowest_balance
+from .usage import OWN, WHOLE, usage_anew_sql, usage_sql, whole_usage_anew_sql, whole_usage_sql
 
 TABLE = storing.Table(
     "offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"), numbers=("engaged",),
@@ -100,3 +102,64 @@ class Ledger(Figures):
 
     def turned_by(self, after: date, until: date) -> tuple[str, dict[str, Any]]:
         return turning_sql(after, until)
+
+
+class UsageFigures(Figures):
+    """Two rows a unit: offer.UnitUsage over the people at home in it, offer.WholeUsage with everybody below it."""
+
+    kind = Kind.HOME
+    rank = 40
+    subjects = f"{OWN.subjects} UNION SELECT {WHOLE.key} FROM {WHOLE.name}"
+    columns = OWN.columns
+    foreseen = False  # a preview speaks of the accounts themselves
+    adds_up = False
+
+    def reached_by(self, touched: Touched) -> set[int]:
+        # A unit that is new, moved or gone: those that held it are marked beside it.
+        reached = touched.marked[Kind.HOME.value] | touched.marked[Kind.UNIT.value]
+        if employees := touched.rewritten[Kind.EMPLOYEE.value]:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT DISTINCT home_unit_id FROM org_employee WHERE id = ANY (%s)", [sorted(employees)]
+                )
+                reached.update(row[0] for row in cursor.fetchall())
+        return reached
+
+    def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
+        units = sorted(ids)
+        storing.lock(OWN, units, span)
+        own = storing.write(OWN, *usage_sql(span, units=units), span)
+        return own | _refresh_wholes(set(units), span)
+
+    def formula(
+        self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        sql, params = usage_anew_sql(span)
+        return (
+            f"SELECT * FROM ({sql}) AS own WHERE org_unit_id = ANY (%(own_units)s::bigint[])",
+            {**params, "own_units": list(ids)},
+        )
+
+    def seen_in(self, ids: Iterable[int]) -> set[int]:
+        return units_above(ids)
+
+    def close_weeks(self, span: Span) -> int:
+        return 0  # a closed week keeps the accounts, not where their people were at home
+
+    def drift(self, span: Span) -> list[dict[str, Any]]:
+        return [
+            *storing.differences(OWN, *usage_anew_sql(span), span),
+            *storing.differences(WHOLE, *whole_usage_anew_sql(span), span),
+        ]
+
+
+def _refresh_wholes(units: set[int], span: Span) -> set[int]:
+    """Write what these units and all above them have with everybody below; return the ids rewritten.
+
+    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one.
+    """
+    locked: set[int] = set()
+    while lacking := (units | units_above(units)) - locked:
+        storing.lock(WHOLE, sorted(lacking), span)
+        locked |= lacking
+    return storing.write(WHOLE, *whole_usage_sql(span, units=locked), span)

@@ -104,6 +104,16 @@ def in_units_of(user: User, path: str) -> Q:
     return Q() if unit is None else Q(**{f"{path}__path__contains": [unit]})
 
 
+class OfVisibleUnitFigures(models.QuerySet[Any]):
+    """Figures that hang on a unit are visible with it; nobody writes them."""
+
+    def visible_to(self, user: User) -> Self:
+        return self.filter(in_units_of(user, "org_unit"))
+
+    def editable_by(self, user: User) -> Self:
+        return self.none()
+
+
 class PositionQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: User) -> Self:
         return self.filter(in_units_of(user, "org_unit"))

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.org.middleware.ScopeMiddleware",
     # Last: the CSRF check has run, and an exception rolls the whole deed back.
     "apps.common.middleware.ActingMiddleware",
 ]

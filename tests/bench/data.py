@@ -17,8 +17,10 @@ from apps.changes.figures import kept
 from apps.changes.models import Calendar
 from apps.changes.span import Span
 from apps.demand.coverage import coverage_sql, unit_sql
+from apps.demand.kept_cliffs import in_batches, refresh_cliffs
 from apps.demand.tables import POSITIONS, UNITS, WHOLES
 from apps.demand.whole import added_up_sql
+from apps.offer import usage
 from apps.offer.ledger import ledger_sql
 from apps.offer.recompute import TABLE as LEDGER
 
@@ -195,8 +197,10 @@ def compute_figures() -> None:
         (POSITIONS, coverage_sql(span)),
         (UNITS, unit_sql(span, source=POSITIONS.name)),
         (WHOLES, added_up_sql(span, own=UNITS.name)),
+        (usage.OWN, usage.usage_sql(span)),
+        (usage.WHOLE, usage.whole_usage_sql(span)),
     ]
-    assert len(sources) == len(list(kept())) + 1  # a unit has two rows
+    assert len(sources) == len(list(kept())) + 2  # a unit has two rows of each
     for table, (sql, params) in sources:
         columns = ", ".join(table.figures)
         with transaction.atomic(), connection.cursor() as cursor:
@@ -208,6 +212,16 @@ def compute_figures() -> None:
             )
         with connection.cursor() as cursor:
             cursor.execute(f"VACUUM (ANALYZE) {table.name}")
+
+    keep_cliffs(span)
+
+
+def keep_cliffs(span: Span) -> None:
+    """Fill in the days on which hours stop, as the product does."""
+    for positions in in_batches():
+        refresh_cliffs(positions, span)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (ANALYZE) demand_positioncliff")
 
 
 def _without_indexes_and_keys(cursor: Any, table: str) -> list[str]:

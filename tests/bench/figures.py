@@ -20,6 +20,7 @@ from apps.changes.span import Span
 from apps.demand.coverage import coverage_sql, unit_sql
 from apps.demand.tables import POSITIONS, UNITS, WHOLES
 from apps.demand.whole import added_up_sql
+from apps.offer import usage
 from apps.offer.ledger import ledger_sql
 from apps.offer.recompute import TABLE as LEDGER
 from apps.org.models import Employee, Leave, Position
@@ -57,7 +58,11 @@ def written(*parts: tuple[storing.Table, Query]) -> None:
 
 
 def ledger_written() -> None:
-    written((LEDGER, ledger_sql(WHOLE, engaged=True)))
+    written(
+        (LEDGER, ledger_sql(WHOLE, engaged=True)),
+        (usage.OWN, usage.usage_sql(WHOLE)),
+        (usage.WHOLE, usage.whole_usage_sql(WHOLE)),
+    )
 
 
 def coverage_written() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from apps.changes.drain import drain
 from apps.fsm.services import apply_transition
 from apps.users.groups import sync_groups
 from tests.conftest import TODAY
@@ -67,6 +68,7 @@ def ending(transactional_db: Any, clinic: Clinic) -> Clinic:
     AssignmentFactory(
         employee=clinic.surgeon, position=places[1], effective_hours=24, starts_on=TODAY + DAY * 5, accepted=True
     )
+    drain()
     return clinic
 
 

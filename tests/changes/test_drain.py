@@ -113,8 +113,8 @@ def test_a_thousand_edits_of_one_person_are_one_recompute(assignment: Any) -> No
         Assignment.objects.filter(pk=assignment.pk).update(effective_hours=10 + number % 2)
     assert Mark.objects.count() == 60
     done = drain()
-    # The account, the position and its unit, once each.
-    assert (done.marks, done.rewritten) == (60, 3)
+    # The account, the position, its unit and the home of the employee, once each.
+    assert (done.marks, done.rewritten) == (60, 4)
 
 
 def test_what_people_changed_comes_before_what_was_marked_for_everybody(assignment: Any) -> None:
@@ -256,4 +256,4 @@ def test_the_proof_finds_every_kind_of_damage_and_has_it_repaired(assignment: An
 def test_what_a_waiting_mark_is_about_is_no_drift(assignment: Any) -> None:
     Leave.objects.create(employee=assignment.employee, kind="SICK", starts_on=date(2026, 12, 14))
     found = compare()
-    assert (found.drift, found.waiting) == ([], 3)
+    assert (found.drift, found.waiting) == ([], 4)

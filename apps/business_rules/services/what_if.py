@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
 from apps.changes.due import due_subjects, reached_by
-from apps.changes.figures import Touched, kept
+from apps.changes.figures import Touched, foreseen
 from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.common.acting import acting
@@ -283,7 +283,7 @@ class _Trial:
         question = Question(today(), asked, due=narrowed)
         found = ask(settings_in_effect(today()), question, self.unjudged) if asked else []
         state = _State(subjects, {}, {finding.key: finding for finding in found}, {}, {})
-        for kept_figures in kept():
+        for kept_figures in foreseen():
             kind = kept_figures.kind.value
             ids = kept_figures.seen_in(reached.get(kind, ())) if reached.get(kind) else set()
             ids |= (figures or {}).get(kind, set())
@@ -323,7 +323,7 @@ class _Trial:
             ],
             effects={
                 figures.kind.value: self._effect(figures.kind.value, figures.columns, figures.adds_up)
-                for figures in kept()
+                for figures in foreseen()
             },
             rules=self.rules,
             unjudged=sorted(self.unjudged),
@@ -397,7 +397,7 @@ def _named(kind: str, sql: str) -> str:
 
 def _of_figures(ids: Ids) -> Ids:
     """Return those of these subjects that figures are kept of."""
-    names = {figures.kind.value for figures in kept()}
+    names = {figures.kind.value for figures in foreseen()}
     return {kind: pks for kind, pks in ids.items() if kind in names}
 
 

@@ -17,6 +17,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from apps.changes.freshness import freshness_shown
 from apps.changes.span import Span
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, badge, progress
@@ -30,7 +31,7 @@ from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
-from ..cliffs import Calendar, Cause, Cliff, Total, cliffs, hours_of
+from ..cliffs import Calendar, Cause, Cliff, Total, hours_of, kept_cliffs
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -123,6 +124,7 @@ class CliffsPage(Screen):  # type: ignore[misc]
             "shown": len(rows),
             "is_cut": calendar.is_cut,
             "export_url": export + asked.query() if request.user.has_perm(EXPORT) else "",
+            "freshness": freshness_shown(),
             "media": PAGE_MEDIA,
         }
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
@@ -161,7 +163,7 @@ def _asked(request: HttpRequest, permission: str) -> Asked:
 
 def _calendar(request: HttpRequest, asked: Asked, limit: int) -> Calendar:
     user: Any = request.user
-    return cliffs(
+    return kept_cliffs(
         asked.first,
         asked.last,
         today=today(),

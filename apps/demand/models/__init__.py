@@ -2,6 +2,7 @@
 
 from .closed_week import ClosedPositionWeek, ClosedUnitWeek, CorrectedPositionWeek, CorrectedUnitWeek
 from .demand_adjustment import DemandAdjustment
+from .position_cliff import PositionCliff
 from .position_coverage import PositionCoverage
 from .unit_coverage import UnitCoverage, WholeCoverage
 
@@ -11,6 +12,7 @@ __all__ = [
     "CorrectedPositionWeek",
     "CorrectedUnitWeek",
     "DemandAdjustment",
+    "PositionCliff",
     "PositionCoverage",
     "UnitCoverage",
     "WholeCoverage",

@@ -4,8 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.models import week_figures
-
-from ..querysets import OfVisibleUnitFigures
+from apps.org.querysets import OfVisibleUnitFigures
 
 
 class UnitSums(models.Model):

@@ -2,5 +2,6 @@
 
 from .closed_ledger_week import ClosedLedgerWeek, CorrectedLedgerWeek
 from .ledger_week import LedgerWeek
+from .unit_usage import UnitUsage, WholeUsage
 
-__all__ = ["ClosedLedgerWeek", "CorrectedLedgerWeek", "LedgerWeek"]
+__all__ = ["ClosedLedgerWeek", "CorrectedLedgerWeek", "LedgerWeek", "UnitUsage", "WholeUsage"]

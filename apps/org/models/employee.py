@@ -73,6 +73,8 @@ class Employee(EmployeeLifecycle, Recorded):
         triggers = [
             *history_triggers(),
             *mark_triggers(employee="id", watch=("status", "last_day", "hired_on", "home_unit_id", "employee_number")),
+            # Whoever moves changes what two units have.
+            *mark_triggers(home="home_unit_id", watch=("home_unit_id",), name="home"),
         ]
 
     def __str__(self) -> str:

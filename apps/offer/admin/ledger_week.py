@@ -22,9 +22,9 @@ from apps.common.weekbars import hours_cell
 from apps.fsm.buttons import status_badge
 from apps.org.filters import UnitFilter
 
-from .models import LedgerWeek
-
-SPARE_HOURS = 8
+from ..models import LedgerWeek
+from ..usage import SPARE_HOURS
+from .usage import UsagePage
 
 
 def now_of(name: str) -> Expression:
@@ -60,7 +60,7 @@ class BalanceFilter(DropdownFilter):
 
 
 @admin.register(LedgerWeek)
-class LedgerWeekAdmin(ReadOnlyAdmin):
+class LedgerWeekAdmin(UsagePage, ReadOnlyAdmin):
     list_display = ("person", "unit", "state", "pool_hours", "assigned_hours", "balance_hours", "proposed_hours")
     list_filter = (BalanceFilter, ("employee__home_unit", UnitFilter))
     list_select_related = ("employee__home_unit",)

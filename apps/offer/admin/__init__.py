@@ -1,0 +1,3 @@
+from . import ledger_week
+
+__all__ = ["ledger_week"]
