@@ -13,8 +13,8 @@ from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.common.prepared import FEW
-from apps.org.models import OrgUnit
 from apps.org.adding_up import units_above
+from apps.org.models import OrgUnit
 
 from .correcting import correct_positions, correct_units
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql

@@ -146,6 +146,9 @@ class UsageFigures(Figures):
     def close_weeks(self, span: Span) -> int:
         return 0  # a closed week keeps the accounts, not where their people were at home
 
+    def correct_week(self, span: Span, correction: int, unit: int | None) -> int:
+        return 0  # there is nothing closed to correct
+
     def drift(self, span: Span) -> list[dict[str, Any]]:
         return [
             *storing.differences(OWN, *usage_anew_sql(span), span),

@@ -18,9 +18,9 @@ FILLED = "INSERT INTO changes_mark (kind, subject_id, alone) SELECT 'home', id, 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('changes', '0004_homes'),
-        ('offer', '0005_balance_at_hand'),
-        ('org', '0007_homes_are_marked'),
+        ('changes', '0006_homes'),
+        ('offer', '0006_corrections'),
+        ('org', '0008_homes_are_marked'),
     ]
 
     operations = [

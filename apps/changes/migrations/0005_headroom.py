@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('changes', '0003_gathering'),
+        ('changes', '0004_corrections_and_proofs_asked_for'),
     ]
 
     operations = [

@@ -17,7 +17,7 @@ FILLED = "INSERT INTO changes_mark (kind, subject_id, alone) SELECT 'unit', id, 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('demand', '0005_whole_coverage'),
+        ('demand', '0006_corrections'),
         ('org', '0007_headroom'),
     ]
 

@@ -13,8 +13,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('assignments', '0004_figures_at_hand'),
-        ('demand', '0005_whole_coverage'),
-        ('org', '0007_homes_are_marked'),
+        ('demand', '0007_headroom'),
+        ('org', '0008_homes_are_marked'),
     ]
 
     operations = [

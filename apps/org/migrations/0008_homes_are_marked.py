@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('org', '0006_parents_follow'),
+        ('org', '0007_headroom'),
     ]
 
     operations = [
