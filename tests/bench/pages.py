@@ -20,6 +20,7 @@ from tests.factories import UserFactory
 
 from . import stage
 from .harness import Figure, Report, percentile
+from .rules import judged
 
 SECONDS, QUERIES = 0.3, 15
 # Pages that look otherwise when asked otherwise.
@@ -44,33 +45,34 @@ def addresses(user: User, unit: str) -> Iterator[str]:
 
 
 def of_a_person(user: User, unit: str, size: str, rounds: int, report: Report) -> None:
-    client = Client()
+    client = Client(raise_request_exception=False)
     client.force_login(user)
     for address in addresses(user, unit):
         seconds: list[float] = []
-        status = 0
-        for number in range(rounds + 1):
+        status, asked = 200, 0
+        for _round in range(rounds + 1):
             with CaptureQueriesContext(connection) as queries:
                 begun = time.perf_counter()
-                response = client.get(address)
-                status = response.status_code
-                if number:
-                    seconds.append(time.perf_counter() - begun)
-        if status != 200:
-            raise RuntimeError(f"{address} answered {status}")
+                status = client.get(address).status_code
+                seconds.append(time.perf_counter() - begun)
+            asked = len(queries)
+            if seconds[-1] > 10 * SECONDS:  # told, and not waited for again
+                break
+        seconds = seconds[1:] or seconds
         name = f"{user.role.lower()} {address}"
         report.add(
             Figure(f"{name}, p95 s", size, percentile(seconds, 0.95), min(seconds), max(seconds), goal=SECONDS,
-                   note=f"{len(queries)} queries")
+                   note=f"{asked} queries" + ("" if status == 200 else f", status {status}"))
         )  # fmt: skip
-        if len(queries) > QUERIES:
-            report.add(Figure(f"{name}, queries", size, *[float(len(queries))] * 3, goal=QUERIES))
+        if asked > QUERIES:
+            report.add(Figure(f"{name}, queries", size, *[float(asked)] * 3, goal=QUERIES))
 
 
 def pages(sizes: Sequence[str], rounds: int, report: Report) -> None:
     """Open each page some times as somebody who has the whole house, and as who has the largest part of it."""
     for size in sizes:
         stage.enter(size, report)
+        judged(report)
         with transaction.atomic():
             call_command("sync_permissions", verbosity=0)
             root = OrgUnit.objects.filter(parent=None).order_by("pk")[0]
