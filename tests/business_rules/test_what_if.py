@@ -451,6 +451,9 @@ class TestSomebodyElseAtTheSameTime:
             def close_weeks(self, span: Any) -> int:
                 return 0
 
+            def correct_week(self, span: Any, correction: int, unit: int | None) -> int:
+                return 0
+
             def drift(self, span: Any) -> list[Any]:
                 return []
 
