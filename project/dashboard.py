@@ -26,7 +26,7 @@ from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
 from apps.fsm.employee_fsm import EmployeeStatus
 from apps.org.models import Employee, OrgUnit, Position
-from apps.org.querysets import scope_of, scope_read_once
+from apps.org.querysets import scope_of
 from apps.tags.models import EmployeeTag
 from apps.users.models import User
 
@@ -47,8 +47,7 @@ class Tile:
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the page; the number of queries does not grow with the clinic."""
-    with scope_read_once():
-        return context | _overview(request)
+    return context | _overview(request)
 
 
 def _overview(request: HttpRequest) -> dict[str, Any]:

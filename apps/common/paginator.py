@@ -59,3 +59,8 @@ def planned_rows(rows: QuerySet[Any]) -> int:
         plan = cursor.fetchone()[0]
     plan = json.loads(plan) if isinstance(plan, str) else plan
     return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def page_asked(text: str, last: int) -> int:
+    """Return the number of the page an address asks for, from 1 to `last`; what is no number asks for the first."""
+    return min(max(int(text), 1), last) if text.isascii() and text.isdigit() and len(text) < 9 else 1

@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.common.hours import to_hours, to_percent
 from apps.org.models import OrgUnit
-from apps.org.querysets import scope_of, sees_the_house
+from apps.org.querysets import inside, scope_of, sees_the_house
 
 from .corrected import Stamp, stamps
 from .coverage import FIGURES, UNIT_FIGURES, state_of
@@ -136,21 +136,13 @@ def closed_weeks(limit: int) -> list[date]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _inside(path: str) -> str:
-    """Return the condition that a path lies under the unit asked for and in the user's scope."""
-    return (
-        f"(%(root)s::bigint IS NULL OR {path} @> ARRAY[%(root)s::bigint])"
-        f" AND (%(scope)s::bigint IS NULL OR {path} @> ARRAY[%(scope)s::bigint])"
-    )
-
-
 LIVE_UNITS = f"""
     SELECT u.path, u.id, u.code, u.name, above.code, cardinality(u.path),
         {", ".join(f"COALESCE(c.{name}[{STORED}], 0)" for name in UNIT_FIGURES)}
     FROM org_orgunit u LEFT JOIN {WHOLES.name} c ON c.org_unit_id = u.id
     LEFT JOIN org_orgunit above ON above.id = u.parent_id
         AND (%(scope)s::bigint IS NULL OR above.path @> ARRAY[%(scope)s::bigint])
-    WHERE {_inside("u.path")}"""
+    WHERE {inside("u.path")}"""
 GONE_UNITS = f"""
     SELECT r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth,
         {", ".join(f"SUM(r.{name})" for name in UNIT_FIGURES)}
@@ -159,19 +151,19 @@ GONE_UNITS = f"""
     JOIN org_orgunit u ON u.id = above.id
     LEFT JOIN org_orgunit p ON p.id = r.path[above.depth - 1]
         AND (%(scope)s::bigint IS NULL OR r.path[:above.depth - 1] @> ARRAY[%(scope)s::bigint])
-    WHERE r.week = %(week)s AND {_inside("r.path[:above.depth]")}
+    WHERE r.week = %(week)s AND {inside("r.path[:above.depth]")}
     GROUP BY r.path[:above.depth], u.id, u.code, u.name, p.code, above.depth"""
 LIVE_POSITIONS = f"""
     SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}[{STORED}]" for name in FIGURES)}
     FROM demand_positioncoverage c
     JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
-    WHERE c.required[{STORED}] IS NOT NULL AND {_inside("u.path")} ORDER BY p.code"""
+    WHERE c.required[{STORED}] IS NOT NULL AND {inside("u.path")} ORDER BY p.code"""
 GONE_POSITIONS = f"""
     SELECT p.id, p.code, p.title, u.code, {", ".join(f"c.{name}" for name in FIGURES)}
     FROM {CLOSED_POSITIONS.in_force} AS c
     JOIN org_position p ON p.id = c.position_id
     JOIN org_orgunit u ON u.id = c.path[array_upper(c.path, 1)]
-    WHERE c.week = %(week)s AND {_inside("c.path")} ORDER BY p.code"""
+    WHERE c.week = %(week)s AND {inside("c.path")} ORDER BY p.code"""
 
 
 IDENTITY = ("id", "code", "name", "parent_code", "depth")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from apps.changes.span import Span
 from apps.offer.giving import giving_ctes
+from apps.org.querysets import inside
 
-INSIDE = """(%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint])
-        AND (%(scope)s::bigint IS NULL OR u.path @> ARRAY[%(scope)s::bigint])"""
 OFFSET = "%(span_first)s::date"
 
 
@@ -26,7 +25,7 @@ SUSPECTED = f"""
         WHERE a.accepted_at IS NOT NULL AND NOT a.voided AND a.starts_on <= %(last)s
           AND (a.ends_on IS NULL OR a.ends_on >= %(first)s::date - 1)
           AND (a.ends_on < %(last)s OR a.employee_id IN (SELECT employee_id FROM ending))
-          AND (p.closes_on IS NULL OR p.closes_on >= %(first)s) AND {INSIDE}
+          AND (p.closes_on IS NULL OR p.closes_on >= %(first)s) AND {inside("u.path")}
     )"""
 
 
@@ -191,7 +190,7 @@ KEPT = _KEPT.format(offset=OFFSET, inside="", where="")
 KEPT_INSIDE = _KEPT.format(
     offset=OFFSET,
     inside="JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id",
-    where=f"AND {INSIDE}",
+    where=f"AND {inside('u.path')}",
 )
 SUSPECTED_SHOWN = """
     suspected AS MATERIALIZED (SELECT DISTINCT position_id FROM shown)"""

@@ -12,6 +12,7 @@ from django.db import connection
 from apps.changes.models import Correction
 from apps.common.hours import to_hours
 from apps.offer.recompute import CLOSED as CLOSED_ACCOUNTS
+from apps.org.querysets import inside
 
 from .coverage import FIGURES
 from .overview import Figures
@@ -99,7 +100,7 @@ def stamps(
             FROM changes_correction c LEFT JOIN users_user a ON a.id = c.actor_id
             WHERE c.week = ANY (%(weeks)s::date[]) AND EXISTS (
                 SELECT FROM {table} k WHERE k.correction_id = c.id AND k.week = c.week AND {mine}
-                  AND {_inside("k.path")}
+                  AND {inside("k.path")}
             ) ORDER BY c.week, c.id DESC""",
             {"weeks": list(weeks), "root": root, "scope": scope, "position": position},
         )
@@ -147,7 +148,7 @@ def outcome_of(correction: Correction, *, scope: int | None, limit: int | None =
         SELECT k.org_unit_id AS id, k.path,
                {", ".join(f"COALESCE(b.{name}, 0) AS was_{name}, k.{name} AS now_{name}" for name in SUMMED)}
         FROM {CLOSED_UNITS.corrected} k LEFT JOIN LATERAL {CLOSED_UNITS.before("k")} AS b ON TRUE
-        WHERE k.correction_id = %(correction)s AND {_inside("k.path")}"""
+        WHERE k.correction_id = %(correction)s AND {inside("k.path")}"""
 
     def derived(row: str) -> dict[str, str]:
         need, given = f"COALESCE({row}.required, 0)", f"COALESCE({row}.assigned, 0)"
@@ -162,7 +163,7 @@ def outcome_of(correction: Correction, *, scope: int | None, limit: int | None =
         SELECT k.position_id AS id, k.path,
                {", ".join(f"{was[name]} AS was_{name}, {now[name]} AS now_{name}" for name in SUMMED)}
         FROM {CLOSED_POSITIONS.corrected} k LEFT JOIN LATERAL {CLOSED_POSITIONS.before("k")} AS b ON TRUE
-        WHERE k.correction_id = %(correction)s AND {_inside("k.path")}"""
+        WHERE k.correction_id = %(correction)s AND {inside("k.path")}"""
     worst = (
         "abs(now_deficit - was_deficit) DESC, abs(now_assigned - was_assigned) + abs(now_required - was_required) DESC"
     )
@@ -175,7 +176,7 @@ def outcome_of(correction: Correction, *, scope: int | None, limit: int | None =
 
         [whole] = rows(
             f"""SELECT {", ".join(f"COALESCE(sum(f.{name}), 0)::bigint" for name in SUMMED)}
-            FROM {CLOSED_UNITS.in_force} AS f WHERE f.week = %(week)s AND {_inside("f.path")}"""
+            FROM {CLOSED_UNITS.in_force} AS f WHERE f.week = %(week)s AND {inside("f.path")}"""
         )
         unit_rows = rows(
             f"""SELECT l.id, COALESCE(u.code, ''), COALESCE(u.name, ''), '', {", ".join(names)}, count(*) OVER (),
@@ -236,10 +237,3 @@ def _changed(row: Sequence[Any]) -> Changed:
     was, now = (dict(zip(SUMMED, row[4 + side * size : 4 + (side + 1) * size], strict=True)) for side in (0, 1))
     pk, code, name, unit = row[:4]
     return Changed(pk, code, name, unit, Figures(**was), Figures(**now))
-
-
-def _inside(path: str) -> str:
-    return (
-        f"(%(root)s::bigint IS NULL OR {path} @> ARRAY[%(root)s::bigint])"
-        f" AND (%(scope)s::bigint IS NULL OR {path} @> ARRAY[%(scope)s::bigint])"
-    )

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 
 from apps.fsm.employee_fsm import EmployeeStatus
+from apps.org.querysets import inside
 from apps.tags.holding import held_on
 
 
@@ -68,8 +69,7 @@ FOUND = f"""
             ORDER BY above.depth DESC LIMIT 1
         ), u.path[1]) AS house
         FROM org_orgunit u
-        WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint])
-            AND (%(scope)s::bigint IS NULL OR u.path @> ARRAY[%(scope)s::bigint])
+        WHERE {inside("u.path")}
     ),
     asked AS MATERIALIZED (
         SELECT p.id, p.code, p.title, p.required_weekly_hours, u.code AS unit_code, u.name AS unit_name, u.house,

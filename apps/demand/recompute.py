@@ -12,16 +12,14 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.common.prepared import FEW
-from apps.org.adding_up import units_above
-from apps.org.models import OrgUnit
+from apps.org.adding_up import refresh_wholes, units_above
 
 from .correcting import correct_positions, correct_units
 from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
 from .headroom import TAKES_FROM
 from .kept_cliffs import drifted_cliffs, refresh_cliffs
 from .tables import POSITIONS, UNITS, WHOLES
-from .whole import added_up_sql, own_figures_sql, whole_anew_sql, whole_figures_sql
+from .whole import own_figures_sql, whole_anew_sql, whole_figures_sql
 
 
 def _ids(sql: str, ids: Iterable[int]) -> set[int]:
@@ -79,25 +77,6 @@ class PositionFigures(Figures):
         return [*storing.differences(POSITIONS, *coverage_sql(span), span), *drifted_cliffs(span)]
 
 
-def refresh_wholes(units: set[int], span: Span) -> set[int]:
-    """Write what these units and all above them have with everything below; return the ids rewritten.
-
-    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
-    leaves marks whose pass waits for these locks.
-    """
-    locked: set[int] = set()
-    while lacking := (units | units_above(units)) - locked:
-        storing.lock(WHOLES, sorted(lacking), span)
-        locked |= lacking
-    sql, params = added_up_sql(span, own=UNITS.name, units=locked)
-    if len(locked) > FEW and 3 * len(locked) > OrgUnit.objects.count():
-        # The walk over the whole tree is the shorter one.
-        every, params = added_up_sql(span, own=UNITS.name)
-        sql = f"SELECT * FROM ({every}) AS every WHERE org_unit_id = ANY (%(wholes_written)s::bigint[])"
-        params["wholes_written"] = sorted(locked)
-    return storing.write(WHOLES, sql, params, span)
-
-
 class UnitFigures(Figures):
     """Two rows a unit: demand.UnitCoverage over its own positions, demand.WholeCoverage with everything below it.
 
@@ -131,7 +110,7 @@ class UnitFigures(Figures):
         units = sorted(ids)
         storing.lock(UNITS, units, span)
         own = storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
-        return own | refresh_wholes(set(units), span)
+        return own | refresh_wholes(WHOLES, set(units), span, own=UNITS.name)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None

@@ -10,12 +10,13 @@ from django.db import connection
 
 from apps.common.clock import today as clock_today
 from apps.common.weeks import horizon
+from apps.org.querysets import inside
 
 from .corrected import Stamp, stamps
 from .coverage import FIGURES
 from .overview import Figures, element
 from .tables import CLOSED_POSITIONS, CLOSED_UNITS, WHOLES
-from .waterfall import WEEKS_BACK, Place, inside
+from .waterfall import WEEKS_BACK, Place
 
 ADDED = (*FIGURES, "filled", "deficit", "surplus")
 

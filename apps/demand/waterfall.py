@@ -34,6 +34,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.changes.span import Span
 from apps.common.clock import today as clock_today
 from apps.common.weeks import horizon
+from apps.org.querysets import inside
 
 from .board import NoFigures
 from .corrected import Stamp, stamps
@@ -283,14 +284,6 @@ def closed_weeks(before: date, number: int = WEEKS_BACK) -> list[date]:
             {"weeks": [before - timedelta(weeks=back) for back in range(1, number + 1)]},
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def inside(path: str) -> str:
-    """Return the condition that a path lies under the unit asked for (%(root)s) and in the scope (%(scope)s)."""
-    return (
-        f"(%(root)s::bigint IS NULL OR {path} @> ARRAY[%(root)s::bigint])"
-        f" AND (%(scope)s::bigint IS NULL OR {path} @> ARRAY[%(scope)s::bigint])"
-    )
 
 
 def _closed_at(first: date, second: date, today: date | None) -> dict[date, datetime]:

@@ -15,11 +15,11 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.org.adding_up import units_above
+from apps.org.adding_up import refresh_wholes, units_above
 
 from .giving import turning_sql
 from .ledger import ledger_sql, lowest_balance
-from .usage import OWN, WHOLE, usage_anew_sql, usage_sql, whole_usage_anew_sql, whole_usage_sql
+from .usage import OWN, WHOLE, usage_anew_sql, usage_sql, whole_usage_anew_sql
 
 TABLE = storing.Table(
     "offer_ledgerweek", "employee_id", "org_employee", ("pool", "assigned", "proposed"), numbers=("engaged",),
@@ -129,7 +129,7 @@ class UsageFigures(Figures):
         units = sorted(ids)
         storing.lock(OWN, units, span)
         own = storing.write(OWN, *usage_sql(span, units=units), span)
-        return own | _refresh_wholes(set(units), span)
+        return own | refresh_wholes(WHOLE, set(units), span, own=OWN.name)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
@@ -154,15 +154,3 @@ class UsageFigures(Figures):
             *storing.differences(OWN, *usage_anew_sql(span), span),
             *storing.differences(WHOLE, *whole_usage_anew_sql(span), span),
         ]
-
-
-def _refresh_wholes(units: set[int], span: Span) -> set[int]:
-    """Write what these units and all above them have with everybody below; return the ids rewritten.
-
-    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one.
-    """
-    locked: set[int] = set()
-    while lacking := (units | units_above(units)) - locked:
-        storing.lock(WHOLE, sorted(lacking), span)
-        locked |= lacking
-    return storing.write(WHOLE, *whole_usage_sql(span, units=locked), span)

@@ -6,7 +6,7 @@ in hour-days (apps.common.hours).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from apps.changes.span import Span
@@ -92,9 +92,9 @@ def usage_anew_sql(span: Span) -> Query:
     return sql, {**params, **more}
 
 
-def whole_usage_sql(span: Span, *, own: str = OWN.name, units: Iterable[int] | None = None) -> Query:
+def whole_usage_sql(span: Span, *, own: str = OWN.name) -> Query:
     """Return a query (org_unit_id, SUMS) with everybody below each unit, and its parameters (`adding_up`)."""
-    return added_up_sql(span, own=own, wholes=WHOLE.name, figures=SUMS, units=units)
+    return added_up_sql(span, own=own, wholes=WHOLE.name, figures=SUMS)
 
 
 def whole_usage_anew_sql(span: Span) -> Query:

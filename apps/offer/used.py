@@ -18,6 +18,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.hours import to_hours
+from apps.org.querysets import inside
 
 from .usage import OWN, SUMS, WHOLE, is_over, is_under
 
@@ -116,8 +117,6 @@ def sole_root() -> int | None:
 
 
 ELEMENT = "(%(week)s::date - c.first_week) / 7 + 1"
-WITHIN = """(%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint])
-        AND (%(scope)s::bigint IS NULL OR u.path @> ARRAY[%(scope)s::bigint])"""
 FIGURES = ", ".join(f"COALESCE(c.{name}[{ELEMENT}], 0)" for name in SUMS)
 ORDERS = {
     Order.CODE: "",
@@ -127,7 +126,7 @@ ORDERS = {
 TOTAL = f"""
     SELECT {", ".join(f"COALESCE(sum(c.{name}[{ELEMENT}]), 0)::bigint" for name in SUMS)}
     FROM org_orgunit u JOIN {WHOLE.name} c ON c.org_unit_id = u.id
-    WHERE {WITHIN} AND CASE WHEN %(top)s::bigint IS NULL THEN u.parent_id IS NULL ELSE u.id = %(top)s END"""
+    WHERE {inside("u.path")} AND CASE WHEN %(top)s::bigint IS NULL THEN u.parent_id IS NULL ELSE u.id = %(top)s END"""
 
 
 def total_used(part: Part) -> Used:
@@ -154,7 +153,7 @@ def units_used(
         ", ".join(f"COALESCE(c.{name}[{ELEMENT}], 0) AS {name}" for name in SUMS)
     }
             FROM org_orgunit u LEFT JOIN {WHOLE.name} c ON c.org_unit_id = u.id
-            WHERE {WITHIN} AND ({at_top} OR u.parent_id = ANY (%(opened)s::bigint[]))
+            WHERE {inside("u.path")} AND ({at_top} OR u.parent_id = ANY (%(opened)s::bigint[]))
         )
         SELECT p.id, p.code, p.name, p.kind, p.path,
             EXISTS (SELECT FROM org_orgunit below WHERE below.parent_id = p.id), p.sisters, {", ".join(SUMS)}
@@ -188,7 +187,7 @@ def people_used(part: Part, use: Use, *, limit: int, offset: int = 0) -> list[Pe
         WITH homes AS MATERIALIZED (
             -- Ties go by the unit here and below, so that no more units than people asked for can hold them.
             SELECT u.id, u.code, u.name FROM {OWN.name} c JOIN org_orgunit u ON u.id = c.org_unit_id
-            WHERE c.{most}[{ELEMENT}] > 0 AND {WITHIN}
+            WHERE c.{most}[{ELEMENT}] > 0 AND {inside("u.path")}
             ORDER BY c.{most}[{ELEMENT}] DESC, u.code LIMIT %(looked_at)s
         ),
         accounts AS (

@@ -10,7 +10,11 @@ from typing import Any
 
 from django.db import connection
 
+from apps.changes import storing
 from apps.changes.span import Span
+from apps.common.prepared import FEW
+
+from .models import OrgUnit
 
 Query = tuple[str, dict[str, Any]]
 
@@ -20,6 +24,25 @@ def units_above(units: Iterable[int]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%s)", [sorted(units)])
         return {row[0] for row in cursor.fetchall()}
+
+
+def refresh_wholes(table: storing.Table, units: set[int], span: Span, *, own: str) -> set[int]:
+    """Write what these units and all above them have with everything below, of `own` as it is kept; return the ids
+    rewritten.
+
+    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
+    leaves marks whose pass waits for these locks.
+    """
+    locked: set[int] = set()
+    while lacking := (units | units_above(units)) - locked:
+        storing.lock(table, sorted(lacking), span)
+        locked |= lacking
+    if len(locked) > FEW and 3 * len(locked) > OrgUnit.objects.count():
+        # The walk over the whole tree is the shorter one.
+        every, params = _all_added_up(span, own, table.columns)
+        sql = f"SELECT * FROM ({every}) AS every WHERE org_unit_id = ANY (%(wholes_written)s::bigint[])"
+        return storing.write(table, sql, {**params, "wholes_written": sorted(locked)}, span)
+    return storing.write(table, *_some_added_up(span, own, table.name, table.columns, locked), span)
 
 
 def added_up_sql(

@@ -104,6 +104,14 @@ def in_units_of(user: User, path: str) -> Q:
     return Q() if unit is None else Q(**{f"{path}__path__contains": [unit]})
 
 
+def inside(path: str) -> str:
+    """Return SQL that a path lies under the unit asked for (%(root)s) and in the scope (%(scope)s); NULL is all."""
+    return (
+        f"(%(root)s::bigint IS NULL OR {path} @> ARRAY[%(root)s::bigint])"
+        f" AND (%(scope)s::bigint IS NULL OR {path} @> ARRAY[%(scope)s::bigint])"
+    )
+
+
 class OfVisibleUnitFigures(models.QuerySet[Any]):
     """Figures that hang on a unit are visible with it; nobody writes them."""
 

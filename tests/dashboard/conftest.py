@@ -12,7 +12,8 @@ from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.demand.coverage import UNIT_FIGURES
 from apps.demand.models import PositionCoverage, UnitCoverage
-from apps.demand.recompute import refresh_wholes
+from apps.demand.tables import UNITS, WHOLES
+from apps.org.adding_up import refresh_wholes
 
 MONDAY = date(2026, 12, 7)
 WEEKS = 13
@@ -26,7 +27,7 @@ def store_unit(unit: Any, first_week: date = MONDAY, **sums: float) -> UnitCover
         org_unit=unit, defaults={"first_week": first_week, "computed_at": timezone.now(), **values}
     )
     with transaction.atomic():
-        refresh_wholes({unit.pk}, Span(MONDAY, WEEKS, MONDAY))
+        refresh_wholes(WHOLES, {unit.pk}, Span(MONDAY, WEEKS, MONDAY), own=UNITS.name)
     return row
 
 

@@ -24,6 +24,7 @@ from apps.demand import recompute
 from apps.demand.coverage import UNIT_FIGURES
 from apps.demand.models import UnitCoverage, WholeCoverage
 from apps.demand.recompute import UnitFigures
+from apps.org import adding_up
 from apps.org.models import OrgUnit, Position
 from tests.changes.conftest import holding, in_background, wait_for_a_waiter
 from tests.factories import AssignmentFactory, OrgUnitFactory, PositionFactory
@@ -179,8 +180,8 @@ def test_a_unit_moved_while_a_pass_waits_for_the_way_up_is_in_the_figures_of_its
     drain()
     unit = position.org_unit
     if not looks_again:
-        before = recompute.units_above
-        monkeypatch.setattr(recompute, "units_above", lambda units, once={}: once.setdefault("way", before(units)))
+        before = adding_up.units_above
+        monkeypatch.setattr(adding_up, "units_above", lambda units, once={}: once.setdefault("way", before(units)))
     Position.objects.filter(pk=position.pk).update(required_weekly_hours=Decimal(30))
 
     def refresh() -> None:

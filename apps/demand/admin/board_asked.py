@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from apps.common.clock import monday_of, today
+from apps.common.paginator import page_asked
 from apps.common.tree import opened_in
 from apps.common.weeks import horizon, parse_week, week_code
 from apps.org.enums import UnitKind
@@ -122,7 +123,6 @@ def read_asked(request: HttpRequest, permission: str) -> Asked:
         if tag is None:
             raise Http404
     opened = opened_in(request.GET.get("open"), OPEN_AT_MOST)
-    page = said("page")
     return Asked(
         view=view,
         week=week,
@@ -132,7 +132,7 @@ def read_asked(request: HttpRequest, permission: str) -> Asked:
         state=said("state", STATES),
         tag=tag,
         order=Order.WORST if said("order") == Order.WORST else Order.CODE,
-        page=min(int(page), LAST_PAGE) if page.isascii() and page.isdigit() and len(page) < 9 and int(page) else 1,
+        page=page_asked(said("page"), LAST_PAGE),
         scope=scope_of(user),
         sees_positions=user.has_perm(POSITIONS),
         problem=problem,

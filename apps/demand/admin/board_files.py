@@ -16,7 +16,6 @@ from apps.common.weeks import week_code
 from apps.imports.exporting import MOST_ROWS, answer_table
 from apps.imports.writing import FORMATS
 from apps.org.enums import UnitKind
-from apps.org.querysets import scope_read_once
 
 from ..corrected import Stamp
 from ..coverage import FIGURES, ROLLED_UP, STATES
@@ -41,21 +40,19 @@ class BoardFiles(Screen):  # type: ignore[misc]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Answer the file; one that would be too long is refused, with what to do about it, on the board."""
-        with scope_read_once():
-            asked = read_asked(request, EXPORT)
-            answer, asked = answered(asked, page=1, per_level=MOST_ROWS + 1)
-            board = reverse(f"{self.admin_site.name}:demand_unitcoverage_changelist")
-            if asked.problem:  # the page says it
-                return HttpResponseRedirect(f"{board}?{request.GET.urlencode()}")
-            if _is_too_long(answer):
-                messages.warning(
-                    request,
-                    _("At most %(rows)s lines go into one file: open fewer units, or filter first.")
-                    % {"rows": MOST_ROWS},
-                )
-                return HttpResponseRedirect(board + asked.query())
-            lines = [place.line for place in answer.places]
-            units = units_on(request, (line.path for line in lines if isinstance(line, UnitAt)))
+        asked = read_asked(request, EXPORT)
+        answer, asked = answered(asked, page=1, per_level=MOST_ROWS + 1)
+        board = reverse(f"{self.admin_site.name}:demand_unitcoverage_changelist")
+        if asked.problem:  # the page says it
+            return HttpResponseRedirect(f"{board}?{request.GET.urlencode()}")
+        if _is_too_long(answer):
+            messages.warning(
+                request,
+                _("At most %(rows)s lines go into one file: open fewer units, or filter first.") % {"rows": MOST_ROWS},
+            )
+            return HttpResponseRedirect(board + asked.query())
+        lines = [place.line for place in answer.places]
+        units = units_on(request, (line.path for line in lines if isinstance(line, UnitAt)))
         table = _weeks_table if asked.view == WEEKS else _board_table
         rows = table(asked, answer, units)
         format = request.GET.get("format", "")

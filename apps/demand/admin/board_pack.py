@@ -19,7 +19,6 @@ from apps.assignments.models import Assignment
 from apps.audit_log.services import record_export
 from apps.changes.freshness import freshness_shown
 from apps.common.weeks import week_code
-from apps.org.querysets import scope_read_once
 
 from ..levels import PositionAt, UnitAt, contents
 from .board_asked import VIEW, answered, read_asked
@@ -38,28 +37,27 @@ class BoardPack(Screen):  # type: ignore[misc]
 
     def print_view(self, request: HttpRequest) -> HttpResponse:
         """Show a page for each unit of the board as it is filtered and opened, made to be printed."""
-        with scope_read_once():
-            asked = replace(read_asked(request, VIEW), view="")
-            answer, asked = answered(asked, page=1, per_level=MOST_UNITS + 1, with_positions=False)
-            units = [place.line for place in answer.places if isinstance(place.line, UnitAt)]
-            board = reverse(f"{self.admin_site.name}:demand_unitcoverage_changelist")
-            if asked.problem or not units or len(units) > MOST_UNITS or answer.longer or answer.pages > 1:
-                if units:
-                    messages.warning(
-                        request,
-                        _("A pack has at most %(units)s pages, one a unit: open fewer units, or filter first.")
-                        % {"units": MOST_UNITS},
-                    )
-                return HttpResponseRedirect(f"{board}?{request.GET.urlencode()}")
-            found, longer = contents(
-                asked.question(per_level=LONGEST_LEVEL),
-                [unit.id for unit in units],
-                is_closed=answer.closed_at is not None,
-            )
-            positions = [line for lines in found.values() for line in lines if isinstance(line, PositionAt)]
-            people = people_on(request, [position.id for position in positions], asked.week)
-            above = units_on(request, (unit.path for unit in units))
-            freshness = None if answer.closed_at else freshness_shown()
+        asked = replace(read_asked(request, VIEW), view="")
+        answer, asked = answered(asked, page=1, per_level=MOST_UNITS + 1, with_positions=False)
+        units = [place.line for place in answer.places if isinstance(place.line, UnitAt)]
+        board = reverse(f"{self.admin_site.name}:demand_unitcoverage_changelist")
+        if asked.problem or not units or len(units) > MOST_UNITS or answer.longer or answer.pages > 1:
+            if units:
+                messages.warning(
+                    request,
+                    _("A pack has at most %(units)s pages, one a unit: open fewer units, or filter first.")
+                    % {"units": MOST_UNITS},
+                )
+            return HttpResponseRedirect(f"{board}?{request.GET.urlencode()}")
+        found, longer = contents(
+            asked.question(per_level=LONGEST_LEVEL),
+            [unit.id for unit in units],
+            is_closed=answer.closed_at is not None,
+        )
+        positions = [line for lines in found.values() for line in lines if isinstance(line, PositionAt)]
+        people = people_on(request, [position.id for position in positions], asked.week)
+        above = units_on(request, (unit.path for unit in units))
+        freshness = None if answer.closed_at else freshness_shown()
         pages = [
             {
                 "unit": unit,

@@ -21,7 +21,6 @@ from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.weeks import horizon, week_code
 from apps.org.enums import UnitKind
 from apps.org.models import OrgUnit
-from apps.org.querysets import scope_read_once
 from apps.tags.enums import Level
 from apps.tags.models import PositionTag, TagCatalog
 
@@ -62,12 +61,11 @@ class UnitCoverageAdmin(
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the levels that are open; how many queries it takes does not depend on how many rows there are."""
-        with scope_read_once():
-            asked = read_asked(request, VIEW)
-            answer, asked = answered(asked)
-            if not answer.places and asked.page > 1:
-                return HttpResponseRedirect(asked.query(page=""))
-            context = self._board(request, asked, answer) | (extra_context or {})
+        asked = read_asked(request, VIEW)
+        answer, asked = answered(asked)
+        if not answer.places and asked.page > 1:
+            return HttpResponseRedirect(asked.query(page=""))
+        context = self._board(request, asked, answer) | (extra_context or {})
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/board.html", context)
 

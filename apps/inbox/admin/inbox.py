@@ -25,7 +25,6 @@ from apps.common.errors import Refusal
 from apps.common.paginator import REACHABLE_ROWS
 from apps.org.filters import unit_asked, units_offered
 from apps.org.models import OrgUnit
-from apps.org.querysets import scope_read_once
 
 from ..enums import RANKS, AlertKind
 from ..items import COUNTED, Sleep, Whose, find
@@ -90,8 +89,7 @@ class InboxPage(Screen):  # type: ignore[misc]
         """Show one page of what waits, the worst and most urgent first, with counts by kind."""
         if request.method not in ("GET", "HEAD") or not request.user.has_perm(VIEW):
             raise PermissionDenied
-        with scope_read_once():
-            context = self._context(request)
+        context = self._context(request)
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "inbox/inbox.html", {**self.admin_site.each_context(request), **context})
 

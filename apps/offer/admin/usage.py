@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.changes.freshness import freshness_shown
 from apps.common.admin.dialogs import PAGE_MEDIA
+from apps.common.paginator import page_asked
 from apps.common.tree import DEEPEST_INDENT, opened_in, toggled, walk
 from apps.common.weekbars import hours_cell, hours_text
 from apps.common.weeks import horizon, week_code
@@ -27,7 +28,7 @@ from apps.imports.writing import FORMATS
 from apps.org.enums import UnitKind
 from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit
-from apps.org.querysets import scope_of, scope_read_once, sees_the_house
+from apps.org.querysets import scope_of, sees_the_house
 
 from ..usage import SPARE_HOURS
 from ..used import Order, Part, PersonUsed, UnitUsed, Use, Used, people_used, sole_root, total_used, units_used
@@ -99,17 +100,16 @@ class UsagePage(Screen):  # type: ignore[misc]
 
     def usage_view(self, request: HttpRequest) -> HttpResponse:
         """Show how the people of the reader's part of the organisation are used, by unit, and who stands out."""
-        with scope_read_once():
-            asked = _asked(request, VIEW)
-            found = units_used(
-                asked.part, opened=sorted(asked.opened), order=asked.order, per_level=PER_LEVEL, page=asked.units_page
-            )
-            if not found and asked.units_page > 1:
-                return HttpResponseRedirect(asked.query(units_page=""))
-            offset = (asked.people_page - 1) * PER_PAGE
-            people = people_used(asked.part, asked.use, limit=PER_PAGE + 1, offset=offset)
-            offered = units_offered(request)
-            above = _above(request, asked)
+        asked = _asked(request, VIEW)
+        found = units_used(
+            asked.part, opened=sorted(asked.opened), order=asked.order, per_level=PER_LEVEL, page=asked.units_page
+        )
+        if not found and asked.units_page > 1:
+            return HttpResponseRedirect(asked.query(units_page=""))
+        offset = (asked.people_page - 1) * PER_PAGE
+        people = people_used(asked.part, asked.use, limit=PER_PAGE + 1, offset=offset)
+        offered = units_offered(request)
+        above = _above(request, asked)
         total = total_used(asked.part)
         rows = _rows(asked, found)
         pages = max(1, -(-max((row.unit.sisters for row in rows if not row.level), default=0) // PER_LEVEL))
@@ -152,8 +152,7 @@ class UsagePage(Screen):  # type: ignore[misc]
 
     def usage_export_view(self, request: HttpRequest) -> HttpResponse:
         """Answer the file of the units shown, all of each level, or of the people, those beyond the page too."""
-        with scope_read_once():
-            asked = _asked(request, EXPORT)
+        asked = _asked(request, EXPORT)
         format = request.GET.get("format", "")
         answer = partial(answer_table, request, title=str(TITLE), format=format if format in FORMATS else "csv")
         code = week_code(asked.week)
@@ -191,14 +190,9 @@ def _asked(request: HttpRequest, permission: str) -> Asked:
         opened=frozenset(opened_in(request.GET.get("open"), OPEN_AT_MOST) or ()),
         order=Order(order) if order in Order else Order.OVER,
         use=Use(use) if use in Use else Use.OVER,
-        units_page=_page(request, "units_page", LAST_PAGE),
-        people_page=_page(request, "page", MOST_PAGES),
+        units_page=page_asked(request.GET.get("units_page", "").strip(), LAST_PAGE),
+        people_page=page_asked(request.GET.get("page", "").strip(), MOST_PAGES),
     )
-
-
-def _page(request: HttpRequest, name: str, last: int) -> int:
-    page = request.GET.get(name, "").strip()
-    return min(max(int(page), 1), last) if page.isascii() and page.isdigit() and len(page) < 9 else 1
 
 
 def _kept(asked: Asked) -> dict[str, str]:
