@@ -39,6 +39,8 @@ class Checkout:
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         env = plain_environment(PATH=f"{self.programs}:/usr/bin:/bin", **more)
+        for name in ("UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR"):  # where the reader keeps them is not what is tried here
+            env.pop(name, None)
         return subprocess.run(["sh", str(self.path / "run"), *arguments], env=env, capture_output=True, text=True)
 
     @property
