@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from django.utils.translation import gettext as _
+from django.db.models import Q
 
 from apps.common.cells import Day, Number, YesNo
 from apps.common.resources import (
@@ -14,11 +13,12 @@ from apps.common.resources import (
     Invariant,
     ReasonColumn,
     Reference,
-    Row,
     SheetResource,
     TransitionColumn,
     register,
 )
+from apps.common.staging import Check, StagedSheet
+from apps.org.models import Employee
 
 from . import services
 from .assignment_fsm import LIVE, MACHINE, AssignmentStatus
@@ -47,14 +47,16 @@ class AssignmentResource(SheetResource):
     reason = ReasonColumn()
 
     invariants = (
-        Invariant("assignments_hours_positive", "effective_hours", lambda row: row.effective_hours > 0),
-        Invariant("assignments_ends_after_it_starts", "ends_on",
-                  lambda row: row.ends_on is None or row.ends_on >= row.starts_on),
-    )  # fmt: skip
+        Invariant("assignments_hours_positive", "effective_hours"),
+        Invariant("assignments_ends_after_it_starts", "ends_on"),
+    )
     disjoint = Disjoint(
         "assignments_one_live_regular", ("employee_id", "position_id"), "starts_on", "ends_on",
-        counts=lambda row: row.status in LIVE and not row.is_reinforcement,
+        where=Q(status__in=LIVE, is_reinforcement=False),
     )  # fmt: skip
+    meant = Q(voided=False) & (Q(status__in=LIVE) | Q(accepted_at__isnull=False))
+    # A sheet that rejected a proposal and comes again finds it rejected: nothing to do.
+    dead_ends: ClassVar = {"reject": Q(status=AssignmentStatus.CLOSED)}
 
     class Meta:
         model = Assignment
@@ -64,33 +66,22 @@ class AssignmentResource(SheetResource):
             "expires_on", "transition", "reason",
         )  # fmt: skip
 
-    def matches(self, instance: Any) -> bool:
-        if instance.voided:
-            return False
-        return instance.status in LIVE or instance.accepted_at is not None
-
-    def dead_end(self, instance: Any, move: Any) -> bool:
-        """A sheet that rejected a proposal and comes again finds it rejected: nothing to do."""
-        return move is not None and move.name == "reject" and instance.status == AssignmentStatus.CLOSED
-
     def queryset(self) -> Any:
         """Leave out what no key can mean: an export comes back as it went."""
         return super().queryset().filter(voided=False).exclude(status=AssignmentStatus.CLOSED, accepted_at=None)
 
-    def inspect(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            assignment = row.instance
-            if assignment is None or row.refused or row.is_new or not row.changes:
-                continue
-            if assignment.status == AssignmentStatus.CLOSED:
-                row.fail(
-                    next(iter(row.changes)),
-                    "closed",
-                    _("%(what)s is closed: its days and hours stay as they are.") % {"what": assignment},
-                )
+    def inspect(self, sheet: StagedSheet) -> None:
+        closed = f"s.known AND NOT s.refused AND s.stored IS NOT NULL AND s.status = '{AssignmentStatus.CLOSED}'"
+        sheet.refuse(
+            Check(name, "closed", f"{closed} AND s.changes[1] = '{name}'", "to_jsonb(s.key)") for name in sheet.present
+        )
 
-    def lock(self, instances: Sequence[Any]) -> None:
-        len(Assignment.objects.locked([instance.pk for instance in instances]).values_list("pk"))
+    def fixed(self, actor: Any) -> dict[str, Any]:
+        return {"created_by_id": actor.pk} if actor is not None else {}
 
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        services.save_assignments(assignments=[row.instance for row in rows], actor=actor, confirmed=confirmed)
+    def lock(self, sheet: StagedSheet) -> None:
+        sheet.lock(Employee, "s.e_employee_id")
+
+    def save(self, sheet: StagedSheet) -> None:
+        """Let the judgement under way look at whom the rows are about, before and after they are written."""
+        services.write_staged(sheet=sheet)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from apps.business_rules.services import Judgement, judged
+from apps.business_rules.services.gate import outer_judgement
 from apps.common.acting import acting
 from apps.common.clock import today
 from apps.common.errors import Reason, Refusal
 from apps.common.saving import BATCH, save_rows, within_scope
+from apps.common.staging import StagedSheet
 from apps.fsm.services import Order, apply_transitions
 from apps.org.models import Employee, Position
 
@@ -88,6 +90,35 @@ def save_assignments(
             judgement.add("assignment", [row.pk for row in assignments if id(row) in new])
         _log_what_was_confirmed(assignments, new, judgement, actor, reason)
     return list(assignments)
+
+
+def write_staged(*, sheet: StagedSheet) -> None:
+    """Write a sheet's rows inside the `judged` block of the whole sheet, as `save_assignments` writes instances."""
+    judgement = outer_judgement()
+    if judgement is None:
+        raise AssertionError("a sheet of assignments is judged as a whole")
+    rows = sheet.fetch(
+        f"""SELECT s.pk, s.e_employee_id, s.e_position_id, s.stored IS NULL FROM sheet_rows s
+        WHERE {sheet.chosen} AND (s.stored IS NULL OR s.changes <> '{{}}')""",
+        sheet.params,
+    )
+    judgement.look_before(
+        {
+            "employee": {employee for _pk, employee, _position, _new in rows},
+            "position": {position for _pk, _employee, position, _new in rows},
+            "assignment": [pk for pk, _employee, _position, new in rows if not new],
+        }
+    )
+    sheet.write()
+    judgement.add("assignment", [pk for pk, _employee, _position, new in rows if new])
+
+
+def log_confirmed_in(*, sheet: StagedSheet, judgement: Judgement, actor: User | None, reason: str) -> None:
+    """Keep who confirmed which warnings of a sheet's rows, once they are judged."""
+    if judgement.added:
+        new = set(sheet.pks(new=True))
+        rows = list(Assignment.objects.filter(pk__in=[*new, *sheet.pks(new=False)]).only("pk", "status"))
+        _log_what_was_confirmed(rows, {id(row) for row in rows if row.pk in new}, judgement, actor, reason)
 
 
 def _log_what_was_confirmed(

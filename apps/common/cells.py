@@ -107,6 +107,7 @@ class SheetWidget(Widget):
 
     name = gettext_lazy("text")
     empty: Any = None
+    column_type = "text"  # of PostgreSQL, which reads what `render` gives
 
     def clean(self, value: Any, row: Any = None, *, reading: Reading | None = None, **kwargs: Any) -> Any:
         if is_empty(value):
@@ -220,6 +221,7 @@ class Day(SheetWidget):
     """A date: ISO, or in the order picked for the file."""
 
     name = gettext_lazy("date")
+    column_type = "date"
 
     def read(self, value: Any, reading: Reading) -> date:
         if isinstance(value, datetime):
@@ -269,6 +271,7 @@ class Number(SheetWidget):
     """A decimal number of up to `places` decimals, in the sign picked for the file; no thousands separators."""
 
     name = gettext_lazy("number")
+    column_type = "numeric"
 
     def __init__(self, places: int = 2):
         super().__init__()
@@ -330,6 +333,7 @@ class Whole(Number):
     """A whole number from 0."""
 
     name = gettext_lazy("whole number")
+    column_type = "bigint"
 
     def __init__(self) -> None:
         super().__init__(places=0)
@@ -348,6 +352,7 @@ class YesNo(SheetWidget):
     """Yes or no."""
 
     name = gettext_lazy("yes/no")
+    column_type = "boolean"
 
     def read(self, value: Any, reading: Reading) -> bool:
         if isinstance(value, bool):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import get_language
 from import_export.fields import Field
 from import_export.resources import ModelResource
 
-from .cells import BLANKS, MASK, CellError, Choice, Codes, SheetWidget, Text, as_shown, fold, neutralise
+from .cells import MASK, Choice, Codes, SheetWidget, Text, fold, neutralise
+
+if TYPE_CHECKING:
+    from .staging import StagedSheet
 
 VERSION = "row_version"
 VERSION_SPANISH = "versión de la fila"
+VERSION_LENGTH = 16
+SEPARATES = "\x1f"
 
 
 class Column(Field):
@@ -61,30 +67,18 @@ class Column(Field):
         value = self.get_value(instance)
         return self.widget.empty if value is None else value
 
-    def write(self, instance: Any, value: Any) -> None:
-        """Put a cleaned value on the instance; empty means the field's default, or nothing."""
-        target = instance._meta.get_field(self.attribute)
-        if value is None and target.has_default():
-            value = target.get_default()
-        setattr(instance, self.attribute, value)
-
-    def meaning(self, value: Any, instance: Any) -> Any:
-        """Return what `write` would store for a cleaned value, to compare with `read`."""
+    def meaning(self, value: Any, model: Any) -> Any:
+        """Return what is stored for a cleaned value: empty means the field's default, or nothing."""
         if value is None and self.attribute:
-            target = instance._meta.get_field(self.attribute)
+            target = model._meta.get_field(self.attribute)
             if target.has_default():
                 return target.get_default()
         return value
 
-    def same(self, stored: Any, value: Any) -> bool:
-        if isinstance(stored, str) and isinstance(value, str):
-            return stored == value or stored.strip(BLANKS) == value
-        return stored == value
-
-    def check(self, value: Any, instance: Any) -> None:
+    def check(self, value: Any, model: Any) -> None:
         """Apply the model field's own validators (length, digits, form of an e-mail)."""
         if self.attribute and value not in (None, ""):
-            instance._meta.get_field(self.attribute).clean(value, instance)
+            model._meta.get_field(self.attribute).clean(value, None)
 
 
 class Reference(Column):
@@ -100,20 +94,18 @@ class Reference(Column):
     def model(self) -> type[Model]:
         return apps.get_model(self.target)
 
-    def known(self, codes: Iterable[str], actor: Any) -> dict[str, Any]:
-        """Return code → record for the codes the actor may use; the system may use all. One query."""
-        rows: Any = self.model._default_manager.all()
+    def usable_by(self, actor: Any) -> QuerySet[Any]:
+        """Return the records the actor may name here; the system may name all."""
+        rows: Any = self.model._base_manager.all() if actor is None else self.model._default_manager.all()
         if actor is not None:
             rows = rows.visible_to(actor) if self.within == "visible" else rows.editable_by(actor)
-        return {getattr(row, self.lookup): row for row in rows.filter(**{f"{self.lookup}__in": list(codes)})}
+        found: QuerySet[Any] = rows.order_by()
+        return found
 
-    def write(self, instance: Any, value: Any) -> None:
-        setattr(instance, self.relation, value)
-
-    def meaning(self, value: Any, instance: Any) -> Any:
+    def meaning(self, value: Any, model: Any) -> Any:
         return value
 
-    def check(self, value: Any, instance: Any) -> None:
+    def check(self, value: Any, model: Any) -> None:
         return None
 
 
@@ -127,21 +119,15 @@ class References(Column):
         self.within = "visible"
 
     model = Reference.model
-    known = Reference.known
+    usable_by = Reference.usable_by
 
     def read(self, instance: Any) -> tuple[str, ...]:
         return tuple(sorted(getattr(instance, f"_{self.name}", ())))
 
-    def same(self, stored: Any, value: Any) -> bool:
-        return set(stored) == set(value)
-
-    def meaning(self, value: Any, instance: Any) -> Any:
+    def meaning(self, value: Any, model: Any) -> Any:
         return tuple(sorted(value))
 
-    def write(self, instance: Any, value: Any) -> None:
-        setattr(instance, f"_{self.name}", tuple(value))
-
-    def check(self, value: Any, instance: Any) -> None:
+    def check(self, value: Any, model: Any) -> None:
         return None
 
 
@@ -167,59 +153,17 @@ class Invariant:
 
     constraint: str
     column: str
-    holds: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
 class Disjoint:
-    """An exclusion constraint: within a group no two rows share a day."""
+    """An exclusion constraint: within a group no two rows share a day. `where` are the rows it holds for."""
 
     constraint: str
     group: tuple[str, ...]
     start: str
     end: str
-    counts: Callable[[Any], bool] = lambda instance: True
-
-
-@dataclass
-class Row:
-    """One row of a sheet on its way in."""
-
-    line: int
-    values: dict[str, Any] = field(default_factory=dict)
-    raw: dict[str, Any] = field(default_factory=dict)
-    doubts: dict[str, CellError] = field(default_factory=dict)
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    key: tuple[Any, ...] = ()
-    instance: Any = None
-    is_new: bool = False
-    changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    move: Any = None
-    inputs: dict[str, Any] = field(default_factory=dict)
-    version: str = ""
-
-    def fail(self, column: str, code: str, message: str, value: Any = None) -> None:
-        """Refuse the row: where, what stood there, and what to do."""
-        raw = self.raw.get(column) if value is None else value
-        self.errors.append(
-            {"line": self.line, "column": column, "value": as_shown(raw), "code": code, "message": str(message)}
-        )
-
-    @property
-    def refused(self) -> bool:
-        return bool(self.errors)
-
-    @property
-    def outcome(self) -> str:
-        if self.errors:
-            return "refused"
-        if self.is_new:
-            return "created"
-        return "updated" if self.changes or self.move is not None else "unchanged"
-
-    @property
-    def reason(self) -> str:
-        return self.values.get("reason") or "" if "transition" in self.values else ""
+    where: Q = field(default_factory=Q)
 
 
 class SheetResource(ModelResource):
@@ -235,6 +179,9 @@ class SheetResource(ModelResource):
     invariants: ClassVar[tuple[Invariant, ...]] = ()
     disjoint: ClassVar[Disjoint | None] = None
     unique: ClassVar[tuple[str, ...]] = ()  # unique columns beside the key
+    meant: ClassVar[Q] = Q()  # the stored rows a key can mean at all
+    # Transitions that find a row past being meant as they would leave it: nothing to do.
+    dead_ends: ClassVar[Mapping[str, Q]] = {}
     select_related: ClassVar[tuple[str, ...]] = ()
     fields: ClassVar[Mapping[str, Column]]
 
@@ -283,54 +230,25 @@ class SheetResource(ModelResource):
     def complete(self, instances: Sequence[Any]) -> None:
         """Add to loaded rows what their columns read from other tables; one query whatever the number."""
 
-    def candidates(self, rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]]) -> list[Any]:
-        """Return the stored rows that may have the keys of these rows, whatever their scope; one query."""
-        first = self.key_columns()[0]
-        stored = self._meta.model._base_manager.select_related(*self.select_related)
-        if isinstance(first, Reference):
-            targets = {known[first.name][row.values[first.name]].pk for row in rows}
-            stored = stored.filter(**{f"{first.relation}__in": targets})
-        else:
-            stored = stored.filter(**{f"{first.attribute}__in": {row.values[first.name] for row in rows}})
-        found = list(stored.order_by("pk"))
-        self.complete(found)
-        return found
-
-    def matches(self, instance: Any) -> bool:
-        """Say whether a stored row can be meant by its key at all."""
-        return True
-
-    def lock(self, instances: Sequence[Any]) -> None:
-        """Lock stored rows that are about to change, in the house order (docs/locking.md)."""
-        model = self._meta.model
-        pks = [instance.pk for instance in instances]
-        len(model._base_manager.select_for_update(of=("self",), no_key=True).filter(pk__in=pks).order_by("pk")
-            .values_list("pk"))  # fmt: skip
-
-    def changed_since(self, instances: Sequence[Any]) -> set[int]:
-        """Return the keys of rows that now read differently than when they were loaded. Call after `lock`."""
-        model = self._meta.model
-        fresh = {
-            row.pk: row
-            for row in model._base_manager.select_related(*self.select_related).filter(
-                pk__in=[instance.pk for instance in instances]
-            )
-        }
-        self.complete(list(fresh.values()))
-        return {
-            instance.pk
-            for instance in instances
-            if instance.pk not in fresh or self.version_of(fresh[instance.pk]) != self.version_of(instance)
-        }
-
-    # What a row says
-
-    def inspect(self, rows: Sequence[Row]) -> None:
-        """Refuse rows for what only this kind knows, once all values are on the instances; a query or two at most."""
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        """Save the instances of these rows through the service."""
+    def list_sql(self, name: str) -> str:
+        """Return SQL for the stored codes of a `References` column of the model's row, sorted and joined by |."""
         raise NotImplementedError
+
+    # What rows say, once they are matched with what is stored (apps.common.staging)
+
+    def inspect(self, sheet: StagedSheet) -> None:
+        """Refuse rows for what only this kind knows; a statement or two."""
+
+    def fixed(self, actor: Any) -> Mapping[str, Any]:
+        """Return attname → value that new rows get beside their columns."""
+        return {}
+
+    def lock(self, sheet: StagedSheet) -> None:
+        """Lock, in the house order (docs/locking.md), what comes before the rows themselves."""
+
+    def save(self, sheet: StagedSheet) -> None:
+        """Write the rows whose turn it is."""
+        sheet.write()
 
     # Out
 
@@ -351,8 +269,13 @@ class SheetResource(ModelResource):
 
     def version_of(self, instance: Any) -> str:
         """Return a short keyed hash of the row's content; without the key of the installation it tells nothing."""
-        content = "\x1f".join(column.widget.render(column.read(instance)) for column in self.columns().values())
-        return salted_hmac("coveris.row_version", f"{self.sheet}\x1e{content}", algorithm="sha256").hexdigest()[:16]
+        content = SEPARATES.join(column.widget.render(column.read(instance)) for column in self.columns().values())
+        return hashlib.sha256(f"{self.version_key()}{content}".encode()).hexdigest()[:VERSION_LENGTH]
+
+    @classmethod
+    def version_key(cls) -> str:
+        """Return what comes before a row's content when it is hashed (in the database too: apps.imports)."""
+        return salted_hmac("coveris.row_version", cls.sheet, algorithm="sha256").hexdigest() + SEPARATES
 
 
 _KINDS: dict[str, type[SheetResource]] = {}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from apps.common.cells import Day, Number
-from apps.common.resources import Column, Invariant, Reference, Row, SheetResource, register
+from apps.common.resources import Column, Invariant, Reference, SheetResource, register
+from apps.common.staging import StagedSheet
 from apps.org.models import Position
 
 from .models import DemandAdjustment
-from .services.adjustments import save_adjustments
 
 
 @register
@@ -29,21 +26,12 @@ class DemandAdjustmentResource(SheetResource):
     hours = Column("hours", spanish="horas semanales", widget=Number(), required=True)
     reason = Column("reason", spanish="motivo")
 
-    invariants = (
-        Invariant("demand_adjustment_ends_after_it_starts", "until_day",
-                  lambda row: row.until_day is None or row.until_day >= row.from_day),
-    )  # fmt: skip
+    invariants = (Invariant("demand_adjustment_ends_after_it_starts", "until_day"),)
 
     class Meta:
         model = DemandAdjustment
         import_id_fields = ("position_code", "from_day")
         fields = ("position_code", "from_day", "until_day", "hours", "reason")
 
-    def lock(self, instances: Sequence[Any]) -> None:
-        pks = {row.position_id for row in instances}
-        len(Position.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=pks).order_by("pk")
-            .values_list("pk"))  # fmt: skip
-        super().lock(instances)
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        save_adjustments(adjustments=[row.instance for row in rows], actor=actor)
+    def lock(self, sheet: StagedSheet) -> None:
+        sheet.lock(Position, "s.e_position_id")

@@ -1,144 +1,155 @@
-"""Doing what a plan says, through the services and the one door: as a whole, or row by row.
+"""Writing a sheet's rows, through the services and the one door: as a whole, or row by row.
 
 As a whole, the sheet is judged by its end state and one refusal leaves nothing behind. Row by row, what ends comes
 before what begins, each employee's rows one after the other in the order of the file, and a refused row leaves the
-others standing; rows that cannot meet are still saved together, so that ten thousand cost a few statements.
+others standing; rows that cannot meet are still written together, so that a million cost a few statements.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from django.utils.translation import gettext as _
 
+from apps.assignments.services import log_confirmed_in
 from apps.business_rules.services import RulesRefused, judged
 from apps.business_rules.verdicts import Finding
 from apps.common.database_errors import explain_database_error
 from apps.common.errors import Reason, Refusal
-from apps.common.resources import Row
+from apps.common.staging import LinesRefused, StagedSheet
+from apps.fsm.moves import Move
 from apps.fsm.services import Order, TransitionsRefused, apply_transitions
 
-from .plan import Plan, find_collisions
+from .checking import refuse_orphans, refuse_overlaps
 
 GATED = {"assignments": "assignment", "employees": "employee"}  # kind of sheet → kind of subject the rules judge
+# The door holds the records it moves: so many at a time, however many there are.
+AT_THE_DOOR = 5_000
+ByLine = Mapping[int, Sequence[Reason]]
 
 
 @dataclass
 class Outcome:
-    """What the rules found in what was applied: warnings that count as confirmed, and what is only told."""
+    """What the rules found in what was written: warnings that count as confirmed, and what is only told."""
 
     warnings: list[Finding] = field(default_factory=list)
     noted: list[Finding] = field(default_factory=list)
 
 
-class RowsRefused(Exception):
-    """The database or a service said no; `by_row` says to which rows (by identity) and why."""
-
-    def __init__(self, by_row: Mapping[int, Sequence[Reason]]):
-        self.by_row = by_row
-
-
-def apply_whole(plan: Plan) -> Outcome:
-    """Apply all rows in one go. After a refusal nothing is left, and the rows say why."""
+def apply_whole(sheet: StagedSheet) -> Outcome:
+    """Write all rows in one go. After a refusal nothing is left, and the rows say why."""
     outcome = Outcome()
-    _attempt(plan, plan.effective, outcome)
+    if (blame := _attempt(sheet, outcome)) is not None:
+        _note(sheet, blame)
     return outcome
 
 
-def apply_row_by_row(plan: Plan) -> Outcome:
-    """Apply what can be applied; rows that are refused say why."""
+def apply_row_by_row(sheet: StagedSheet) -> Outcome:
+    """Write what can be written; rows that are refused say why."""
     outcome = Outcome()
-    for wave in _waves(plan):
-        find_collisions(plan, wave)
-        rows = [row for row in wave if not row.refused and not _hangs_on_refused(plan, row)]
-        while rows and not _attempt(plan, rows, outcome):
-            rows = [row for row in rows if not row.refused and not _hangs_on_refused(plan, row)]
+    if not _overlap_at_all(sheet) and _attempt(sheet, outcome) is None:
+        # Endings come first and beginnings only add: what may stand as a whole may stand row by row.
+        return outcome
+    for lines in _turns(sheet):
+        sheet.among = lines
+        refuse_overlaps(sheet)
+        refuse_orphans(sheet)
+        while _lines(sheet) and (blame := _attempt(sheet, outcome)) is not None:
+            _note(sheet, blame)
+            refuse_orphans(sheet)
+    sheet.among = None
     return outcome
 
 
-def _hangs_on_refused(plan: Plan, row: Row) -> bool:
-    """Refuse a unit below a new unit that was refused."""
-    above = getattr(row.instance, "parent", None)
-    if (
-        above is None
-        or above.pk is not None
-        or not any(other.refused and other.instance is above for other in plan.rows)
-    ):
-        return False
-    row.fail(
-        "parent_code",
-        "refused_reference",
-        _("“%(code)s” stands in this sheet and is refused there: correct that row first.") % {"code": above.code},
+def _overlap_at_all(sheet: StagedSheet) -> bool:
+    with transaction.atomic():
+        found = refuse_overlaps(sheet)
+        if found:
+            transaction.set_rollback(True)
+    return found
+
+
+def _lines(sheet: StagedSheet) -> list[int]:
+    return [line for (line,) in sheet.fetch(f"SELECT s.line FROM sheet_rows s WHERE {sheet.chosen}", sheet.params)]
+
+
+def _turns(sheet: StagedSheet) -> Iterator[list[int]]:
+    """Yield the lines in turns: endings first, then the n-th row of each employee in the n-th turn."""
+    who = "s.e_employee_id" if sheet.resource.sheet in ("assignments", "employee_tags", "leaves") else "s.pk"
+    rows = sheet.fetch(
+        f"""SELECT array_agg(line ORDER BY line) FROM (
+            SELECT s.line, row_number() OVER (PARTITION BY {who} ORDER BY NOT s.ending, s.line) AS turn
+            FROM sheet_rows s WHERE {sheet.chosen}
+        ) turns GROUP BY turn ORDER BY turn""",
+        sheet.params,
     )
-    return True
+    for (lines,) in rows:
+        yield lines
 
 
-def _waves(plan: Plan) -> list[list[Row]]:
-    """Return the rows in turns: endings first, then the n-th row of each employee in the n-th turn."""
-    rows = sorted(plan.effective, key=lambda row: (not _is_ending(row), row.line))
-    waves: list[list[Row]] = []
-    turns: dict[Any, int] = defaultdict(int)
-    for row in rows:
-        who = getattr(row.instance, "employee_id", None) or row.key
-        turn = turns[who]
-        turns[who] += 1
-        if turn == len(waves):
-            waves.append([])
-        waves[turn].append(row)
-    return waves
+def _note(sheet: StagedSheet, blame: ByLine) -> None:
+    """Write down why lines are refused, and take them out of what is to be written."""
+    sql = "SELECT line FROM sheet_rows WHERE line = ANY (%(lines)s) AND move IS NOT NULL"
+    moving = {line for (line,) in sheet.fetch(sql, {"lines": list(blame)})}
+    rows = [
+        (
+            line,
+            reason.field if reason.field in sheet.present else _column_for(sheet, line in moving),
+            reason.code,
+            json.dumps({"sentence": str(reason.message)}),
+        )
+        for line, reasons in blame.items()
+        for reason in reasons
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO sheet_problems (line, col, code, about) VALUES (%s, %s, %s, %s::jsonb)", rows
+        )
+    sheet.settle()
 
 
-def _is_ending(row: Row) -> bool:
-    """Say whether a row only takes capacity away: a transition that ends, an earlier last day, fewer hours."""
-    if row.is_new:
-        return False
-    if row.move is not None:
-        return bool(row.move.ends)
-    for name in ("ends_on", "valid_until", "until_day", "effective_hours"):
-        if name in row.changes:
-            before, after = row.changes[name]
-            if after is None or (before is not None and after > before):
-                return False
-    return bool(row.changes)
+def _column_for(sheet: StagedSheet, moving: bool) -> str:
+    if moving:
+        return "transition"
+    return "effective_hours" if "effective_hours" in sheet.present else ""
 
 
-def _attempt(plan: Plan, rows: Sequence[Row], outcome: Outcome) -> bool:
-    """Apply the rows in a savepoint; on a refusal undo it, blame the rows, and say False."""
+def _attempt(sheet: StagedSheet, outcome: Outcome) -> ByLine | None:
+    """Write the chosen rows in a savepoint; on a refusal leave nothing and return whose fault it is."""
     try:
-        judgement = _apply(plan, rows)
-    except RowsRefused as refusal:
-        _blame(rows, refusal.by_row)
+        warnings, noted = _apply(sheet)
+    except LinesRefused as refusal:
+        return refusal.by_line
     except Refusal as refusal:
-        _blame_any(plan, rows, refusal)
+        return _search_guilty(sheet, refusal)
     except DatabaseError as error:
         if (reason := explain_database_error(error)) is None:
             raise
-        _blame_any(plan, rows, Refusal(reason))
-    else:
-        outcome.warnings += judgement[0]
-        outcome.noted += judgement[1]
-        return True
-    _forget_keys(rows)
-    return False
+        return _search_guilty(sheet, Refusal(reason))
+    outcome.warnings += warnings
+    outcome.noted += noted
+    return None
 
 
-def _apply(plan: Plan, rows: Sequence[Row]) -> tuple[list[Finding], list[Finding]]:
-    """Apply the rows: what ends first, then what is saved, then what begins; deferred constraints are asked last."""
-    subject_kind = GATED.get(plan.resource.sheet)
+def _apply(sheet: StagedSheet) -> tuple[list[Finding], list[Finding]]:
+    """Write the chosen rows: what ends first, then what is saved, then what begins; deferred constraints come last."""
+    subject_kind = GATED.get(sheet.resource.sheet)
+    found: tuple[list[Finding], list[Finding]] = ([], [])
     with transaction.atomic():
         if subject_kind is None:
-            _write(plan, rows)
-            found: tuple[list[Finding], list[Finding]] = ([], [])
+            _write(sheet)
         else:
             try:
-                with judged(subjects=_looked_at(plan, rows), actor=plan.actor, confirmed=True) as judgement:
-                    _write(plan, rows)
+                with judged(subjects=_looked_at(sheet), actor=sheet.actor, confirmed=True) as judgement:
+                    _write(sheet)
             except RulesRefused as refusal:
-                raise RowsRefused(_by_row(rows, refusal.of(subject_kind), refusal, plan)) from refusal
+                raise LinesRefused(_by_line(_committing(sheet, subject_kind), refusal, subject_kind)) from refusal
+            if subject_kind == "assignment":
+                log_confirmed_in(sheet=sheet, judgement=judgement, actor=sheet.actor, reason="")
             found = judgement.confirmed, judgement.noted
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -146,114 +157,116 @@ def _apply(plan: Plan, rows: Sequence[Row]) -> tuple[list[Finding], list[Finding
     return found
 
 
-def _looked_at(plan: Plan, rows: Sequence[Row]) -> dict[str, list[int]]:
+def _looked_at(sheet: StagedSheet) -> dict[str, list[int]]:
     """Return the subjects to look at before the first row: whose capacity the sheet commits, and to what."""
-    if plan.resource.sheet == "assignments":
-        committing = [row.instance for row in rows if not _is_ending(row)]
-        return {
-            "employee": sorted({assignment.employee_id for assignment in committing}),
-            "position": sorted({assignment.position_id for assignment in committing}),
-        }
-    return {}
+    if sheet.resource.sheet != "assignments":
+        return {}
+    with sheet.narrowed("NOT s.ending"):
+        rows = sheet.fetch(
+            f"SELECT s.e_employee_id, s.e_position_id FROM sheet_rows s WHERE {sheet.chosen}", sheet.params
+        )
+    return {"employee": sorted({row[0] for row in rows}), "position": sorted({row[1] for row in rows})}
 
 
-def _write(plan: Plan, rows: Sequence[Row]) -> None:
-    ending = [row for row in rows if row.move is not None and row.move.ends and not row.is_new]
-    ahead = {id(row) for row in ending}
-    _save(plan, [row for row in ending if row.changes])
-    _move(plan, ending)
-    others = [row for row in rows if id(row) not in ahead]
-    _save(plan, [row for row in others if row.is_new or row.changes])
-    _move(plan, [row for row in others if row.move is not None])
+def _write(sheet: StagedSheet) -> None:
+    """Endings of stored rows are written and moved ahead, so that they make room; then everything else."""
+    machine = sheet.resource.machine
+    ends = [move.name for move in machine.moves if move.ends] if machine is not None else []
+    if ends and "transition" in sheet.present:
+        names = ", ".join(f"'{name}'" for name in ends)
+        ending = f"s.stored IS NOT NULL AND s.move IS NOT NULL AND s.move IN ({names})"
+        with sheet.narrowed(ending):
+            _write_and_move(sheet)
+        with sheet.narrowed(f"({ending}) IS NOT TRUE"):
+            _write_and_move(sheet)
+    else:
+        _write_and_move(sheet)
 
 
-def _save(plan: Plan, rows: Sequence[Row]) -> None:
-    if rows:
-        plan.resource.save(rows, actor=plan.actor, confirmed=True)
+def _write_and_move(sheet: StagedSheet) -> None:
+    sheet.resource.save(sheet)
+    if sheet.resource.machine is None or "transition" not in sheet.present:
+        return
+    sql = f"SELECT DISTINCT s.move FROM sheet_rows s WHERE {sheet.chosen} AND s.move IS NOT NULL ORDER BY 1"
+    for (name,) in sheet.fetch(sql, sheet.params):
+        _move(sheet, sheet.resource.machine.by_name[name])
 
 
-def _move(plan: Plan, rows: Sequence[Row]) -> None:
-    by_move: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_move[row.move.name].append(row)
-    for name, movers in by_move.items():
-        orders = [Order(row.instance.pk, row.reason, row.inputs) for row in movers]
-        try:
-            apply_transitions(plan.resource.model(), name, orders, actor=plan.actor, confirmed=True)
-        except TransitionsRefused as refusal:
-            by_row = {id(row): refusal.by_subject[row.instance.pk] for row in movers
-                      if row.instance.pk in refusal.by_subject}  # fmt: skip
-            raise RowsRefused(by_row) from refusal
+def _move(sheet: StagedSheet, move: Move) -> None:
+    """Send the rows that ask for one transition through the door."""
+    columns = sheet.resource.columns()
+    inputs = [need.name for need in move.needs if need.name != "reason" and need.name in sheet.present]
+    inputs = [name for name in inputs if columns[name].attribute]
+    reason = "COALESCE(s.v_reason, '')" if "reason" in sheet.present else "''"
+    wanted = ", ".join(["s.pk", reason, *(f"s.v_{name}" for name in inputs)])
+    with sheet.narrowed(f"s.move = '{move.name}'"):
+        rows = sheet.fetch(f"SELECT {wanted} FROM sheet_rows s WHERE {sheet.chosen} ORDER BY s.line", sheet.params)
+        for some in batched(rows, AT_THE_DOOR, strict=False):
+            orders = [
+                Order(pk, why, {name: value for name, value in zip(inputs, values, strict=True)
+                                if value not in (None, "")})
+                for pk, why, *values in some
+            ]  # fmt: skip
+            try:
+                apply_transitions(sheet.model, move.name, orders, actor=sheet.actor, confirmed=True)
+            except TransitionsRefused as refusal:
+                lines = dict(
+                    sheet.fetch(
+                        f"SELECT s.pk, s.line FROM sheet_rows s WHERE {sheet.chosen} AND s.pk = ANY (%(pks)s)",
+                        {**sheet.params, "pks": list(refusal.by_subject)},
+                    )
+                )
+                raise LinesRefused({lines[pk]: reasons for pk, reasons in refusal.by_subject.items()}) from refusal
 
 
 # Whose fault it was
 
+Subject = tuple[int, int, int]  # line, key, employee
 
-def _by_row(
-    rows: Sequence[Row], by_pk: Mapping[int, Sequence[Reason]], refusal: RulesRefused, plan: Plan
-) -> dict[int, Sequence[Reason]]:
+
+def _committing(sheet: StagedSheet, kind: str) -> list[Subject]:
+    """Return the chosen rows that commit capacity. New rows have their keys before they are written."""
+    employee = "s.e_employee_id" if kind == "assignment" else "s.pk"
+    return sheet.fetch(
+        f"SELECT s.line, s.pk, {employee} FROM sheet_rows s WHERE {sheet.chosen} AND NOT s.ending", sheet.params
+    )
+
+
+def _by_line(rows: Sequence[Subject], refusal: RulesRefused, kind: str) -> ByLine:
     """Give the findings of the rules to the rows that commit capacity; to all of the employee's where none is named."""
-    found: dict[int, Sequence[Reason]] = {
-        id(row): by_pk[row.instance.pk] for row in rows if row.instance.pk in by_pk and not _is_ending(row)
-    }
-    if not found:
-        by_employee = refusal.of("employee")
-        found = {
-            id(row): by_employee[employee]
-            for row in rows
-            if not _is_ending(row)
-            and (employee := getattr(row.instance, "employee_id", row.instance.pk)) in by_employee
-        }
-    return found or {id(row): refusal.reasons for row in rows}
+    by_pk, by_employee = refusal.of(kind), refusal.of("employee")
+    found = {line: by_pk[pk] for line, pk, _employee in rows if pk in by_pk}
+    found = found or {line: by_employee[employee] for line, _pk, employee in rows if employee in by_employee}
+    return found or {line: refusal.reasons for line, _pk, _employee in rows}
 
 
-def _blame(rows: Sequence[Row], by_row: Mapping[int, Sequence[Reason]]) -> None:
-    for row in rows:
-        for reason in by_row.get(id(row), ()):
-            column = reason.field if reason.field in row.values else _column_for(row)
-            row.fail(column, reason.code, str(reason.message))
-
-
-def _column_for(row: Row) -> str:
-    if row.move is not None:
-        return "transition"
-    return "effective_hours" if "effective_hours" in row.values else ""
-
-
-def _blame_any(plan: Plan, rows: Sequence[Row], refusal: Refusal) -> None:
+def _search_guilty(sheet: StagedSheet, refusal: Refusal) -> ByLine:
     """Find the rows a refusal without names is about, by trying halves; all of them if no half fails alone."""
-    _forget_keys(rows)
-    guilty = _search(plan, list(rows), lambda some: _fails(plan, some))
-    for row in guilty or rows:
-        for reason in refusal.reasons:
-            row.fail(reason.field if reason.field in row.values else "", reason.code, str(reason.message))
+    among = sheet.among
+    try:
+        lines = _lines(sheet)
+        guilty = _search(lines, lambda some: _fails(sheet, some))
+    finally:
+        sheet.among = among
+    return {line: refusal.reasons for line in guilty or lines}
 
 
-def _search(plan: Plan, rows: list[Row], fails: Callable[[list[Row]], bool]) -> list[Row]:
-    if not rows or not fails(rows):
+def _search(lines: list[int], fails: Callable[[list[int]], bool]) -> list[int]:
+    if not lines or not fails(lines):
         return []
-    if len(rows) == 1:
-        return rows
-    half = len(rows) // 2
-    found = [*_search(plan, rows[:half], fails), *_search(plan, rows[half:], fails)]
-    return found or rows
+    if len(lines) == 1:
+        return lines
+    half = len(lines) // 2
+    found = [*_search(lines[:half], fails), *_search(lines[half:], fails)]
+    return found or lines
 
 
-def _fails(plan: Plan, rows: list[Row]) -> bool:
+def _fails(sheet: StagedSheet, lines: list[int]) -> bool:
+    sheet.among = lines
     try:
         with transaction.atomic():
-            _apply(plan, rows)
+            _apply(sheet)
             transaction.set_rollback(True)
-    except (Refusal, RowsRefused, DatabaseError):
+    except (Refusal, DatabaseError):
         return True
-    finally:
-        _forget_keys(rows)
     return False
-
-
-def _forget_keys(rows: Sequence[Row]) -> None:
-    """Make unsaved again what a rollback took back."""
-    for row in rows:
-        if row.is_new and row.instance.pk is not None:
-            row.instance.pk = None
-            row.instance._state.adding = True

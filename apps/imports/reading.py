@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
 import json
@@ -9,19 +11,22 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.common.cells import Reading, as_shown, fold, is_empty
+from apps.common.cells import BLANKS, Reading, as_shown, fold, is_empty
 from apps.common.errors import Reason, Refusal
 
 MEGABYTE = 1024 * 1024
+PIECE = 4 * MEGABYTE
 ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 DATES, DECIMALS = ("iso", "dmy", "mdy"), {"point": ".", "comma": ","}
@@ -69,17 +74,36 @@ class Options:
         return asdict(self)
 
 
-@dataclass
-class Table:
-    """A sheet that was read: header texts, and (line, cells) for each row that is not blank."""
+Rows = Iterator[tuple[int, list[Any]]]
 
-    header: list[str]
-    header_line: int
-    rows: list[tuple[int, list[Any]]]
-    options: Options
-    format: str
-    sheet: str = ""
-    sheets: list[str] = field(default_factory=list)
+
+class Table:
+    """A sheet that is read as one goes through it: (line, cells) for each row that is not blank, as often as one likes.
+
+    What is wrong further down is raised on the way, as Unreadable.
+    """
+
+    def __init__(
+        self, open_rows: Callable[[], Rows], options: Options, format: str, sheet: str = "", sheets: Sequence[str] = ()
+    ):
+        self.options, self.format, self.sheet, self.sheets = options, format, sheet, list(sheets)
+        self._open = open_rows
+        self._begun: Rows | None = open_rows()
+        found = next(self._begun, None)
+        if found is None:
+            raise Unreadable(
+                "empty_file",
+                _("The sheet “%(name)s” is empty.") % {"name": sheet} if sheet else _("The file is empty."),
+            )
+        self.header_line = found[0]
+        self.header = [as_shown(cell) if format == "xlsx" else cell for cell in found[1]]
+
+    def __iter__(self) -> Rows:
+        rows, self._begun = self._begun, None
+        if rows is None:
+            rows = self._open()
+            next(rows, None)
+        return rows
 
 
 def read_file(
@@ -110,42 +134,42 @@ def read_file(
 
 
 def _read_csv(content: bytes, options: Options, headers: dict[str, str], limits: Limits) -> Table:
-    text, encoding = _decode(content, options.encoding)
-    head = text[:5].casefold()
-    first_line = 1
-    said = ""
-    if head.startswith("sep=") and len(text) > 5:
-        said, text, first_line = text[4], text[5:].lstrip("\r").removeprefix("\n"), 2
-    separator = SEPARATORS.get(options.separator) or said or _find_separator(text, headers)
+    encoding, codec = _encoding_of(content, options.encoding)
+    text = content[:80_000].decode(codec, errors="ignore").removeprefix("\ufeff")
+    said = text[4] if text[:4].casefold() == "sep=" and len(text) > 5 else ""
+    shown = text.partition("\n")[2] if said else text
+    separator = SEPARATORS.get(options.separator) or said or _find_separator(shown, headers)
     if "\x00" in text[:10_000] and encoding != "utf-16":
         raise Unreadable("not_a_sheet", _("This is neither CSV nor XLSX: save the sheet as one of these."))
-    records = _records(text, separator, first_line)
-    found = next(records, None)
-    if found is None:
-        raise Unreadable("empty_file", _("The file is empty."))
-    header_line, header = found
-    rows = []
-    for line, cells in records:
-        rows.append((line, cells))
-        if len(rows) > limits.rows:
-            raise Unreadable(
-                "too_many_rows",
-                _("The sheet has more than %(rows)s rows: split it.") % {"rows": limits.rows},
-                line=line,
-            )
-    if len(header) > limits.columns:
+    names = {sign: name for name, sign in SEPARATORS.items()}
+    picked = replace(options, encoding=encoding, separator=names.get(separator, separator))
+    table = Table(lambda: _counted(_records(content, codec, separator, skip=bool(said)), limits), picked, "csv")
+    if len(table.header) > limits.columns:
         raise Unreadable(
             "too_many_columns", _("The sheet has more than %(columns)s columns.") % {"columns": limits.columns}
         )
-    names = {sign: name for name, sign in SEPARATORS.items()}
-    shown = replace(options, encoding=encoding, separator=names.get(separator, separator))
-    return Table(header, header_line, rows, shown, "csv")
+    return table
 
 
-def _records(text: str, separator: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line the record starts on, cells); blank records are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = first_line
+def _counted(rows: Rows, limits: Limits) -> Rows:
+    for number, row in enumerate(rows):
+        if number > limits.rows:
+            raise Unreadable(
+                "too_many_rows",
+                _("The sheet has more than %(rows)s rows: split it.") % {"rows": limits.rows},
+                line=row[0],
+            )
+        yield row
+
+
+def _records(content: bytes, codec: str, separator: str, *, skip: bool) -> Rows:
+    """Yield (line the record starts on, cells); blank records are left out. `skip` leaves out a line “sep=;”."""
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding=codec, newline="")
+    head = [lines.readline().removeprefix("\ufeff")]
+    if skip:
+        head = []
+    first_line = line = 1 + skip
+    reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
     while True:
         try:
             cells = next(reader)
@@ -165,12 +189,17 @@ def _records(text: str, separator: str, first_line: int) -> Iterator[tuple[int, 
                   "cell."),
                 line=line,
             ) from error  # fmt: skip
-        if not all(is_empty(cell) for cell in cells):
+        if not _is_blank(cells):
             yield line, cells
         line = first_line + reader.line_num
 
 
-def _decode(content: bytes, picked: str) -> tuple[str, str]:
+def _is_blank(cells: list[str]) -> bool:
+    return not (cells and cells[0].strip(BLANKS)) and all(is_empty(cell) for cell in cells)
+
+
+def _encoding_of(content: bytes, picked: str) -> tuple[str, str]:
+    """Return (the encoding as shown, the codec that reads all of the content); raise Unreadable if none does."""
     if picked != "auto" and picked not in ENCODINGS:
         raise Unreadable("unknown_encoding", _("There is no encoding “%(name)s” here.") % {"name": picked})
     encoding = picked if picked != "auto" else _find_encoding(content)
@@ -178,7 +207,7 @@ def _decode(content: bytes, picked: str) -> tuple[str, str]:
     if encoding == "utf-16" and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         codec = "utf-16-le" if content[1:2] == b"\x00" else "utf-16-be"
     if encoding == "windows-1252" and not content.isascii():
-        if _is_utf8(content):
+        if _undecodable(content, "utf-8") is None:
             raise Unreadable(
                 "wrong_encoding", _("The file is UTF-8, not Windows-1252: pick UTF-8, or let it be detected.")
             )
@@ -186,16 +215,25 @@ def _decode(content: bytes, picked: str) -> tuple[str, str]:
             raise Unreadable(
                 "wrong_encoding", _("The file is UTF-16, not Windows-1252: pick UTF-16, or let it be detected.")
             )
-    try:
-        text = content.decode(codec)
-    except UnicodeError as error:
-        place = getattr(error, "start", 0)
+    if (place := _undecodable(content, codec)) is not None:
         raise Unreadable(
             "wrong_encoding",
             _("The file is not %(encoding)s. Save it as UTF-8, or pick its encoding.") % {"encoding": encoding.upper()},
             line=content.count(b"\n", 0, place) + 1,
-        ) from error
-    return text.removeprefix("\ufeff"), encoding
+        )
+    return encoding, codec
+
+
+def _undecodable(content: bytes, codec: str) -> int | None:
+    """Return the place of the first byte a codec cannot read, None where it reads them all; in pieces, for memory."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    for start in range(0, len(content), PIECE):
+        piece = content[start : start + PIECE]
+        try:
+            decoder.decode(piece, final=start + PIECE >= len(content))
+        except UnicodeError as error:
+            return start + int(getattr(error, "start", 0))
+    return None
 
 
 def _find_encoding(content: bytes) -> str:
@@ -204,15 +242,7 @@ def _find_encoding(content: bytes) -> str:
     sample = content[:4_000]
     if len(sample) > 3 and (sample[1::2].count(0) > len(sample) // 3 or sample[0::2].count(0) > len(sample) // 3):
         return "utf-16"
-    return "utf-8" if _is_utf8(content) else "windows-1252"
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    return "utf-8" if _undecodable(content, "utf-8") is None else "windows-1252"
 
 
 def _find_separator(text: str, headers: dict[str, str]) -> str:
@@ -234,31 +264,57 @@ def _find_separator(text: str, headers: dict[str, str]) -> str:
 def _read_workbook(content: bytes, options: Options, names: Iterable[str], limits: Limits) -> Table:
     _check_archive(content, limits)
     wished = [name.casefold() for name in names]
+    answers = _parsed(content, wished, limits)
+    about = next(answers)
+    begun: list[Iterator[Any]] = [answers]
+
+    def rows() -> Rows:
+        if begun:
+            found = begun.pop()
+        else:
+            found = _parsed(content, wished, limits)
+            next(found)
+        for answer in found:
+            yield answer[0], [_typed(cell) for cell in answer[1:]]
+
+    return Table(rows, replace(options, encoding="", separator=""), "xlsx", about["sheet"], about["sheets"])
+
+
+def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:
+    """Yield what the child process says of a workbook: the sheet, then its rows one by one as they are read."""
     child = [sys.executable, "-I", str(Path(__file__).with_name("xlsx_child.py")), str(limits.memory),
              str(limits.seconds), str(limits.rows), str(limits.columns), *wished]  # fmt: skip
-    try:
-        # Our own interpreter and file; the workbook goes through standard input.
-        done = subprocess.run(child, input=content, capture_output=True, timeout=limits.seconds * 2, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise Unreadable("too_slow", _("The workbook takes too long to read: save it anew, or as CSV.")) from None
-    lines = done.stdout.split(b"\n")
-    if done.returncode != 0 or not lines[0]:
-        raise Unreadable(
-            "too_big", _("The workbook takes too much memory or time to read: save the sheet alone, or as CSV.")
-        )
-    answers = [json.loads(line) for line in lines if line]
-    for answer in answers:
-        if isinstance(answer, dict) and "refused" in answer:
-            raise _refusal_of(answer, limits)
-    sheet = answers[0]
-    rows = [(answer[0], [_typed(cell) for cell in answer[1:]]) for answer in answers[1:]]
-    if not rows:
-        raise Unreadable("empty_file", _("The sheet “%(name)s” is empty.") % {"name": sheet["sheet"]})
-    header_line, header = rows[0]
-    return Table(
-        [as_shown(cell) for cell in header], header_line, rows[1:],
-        replace(options, encoding="", separator=""), "xlsx", sheet["sheet"], sheet["sheets"],
-    )  # fmt: skip
+    # Our own interpreter and file; the workbook goes through standard input.
+    with subprocess.Popen(  # noqa: S603
+        child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        too_slow = threading.Event()
+        watch = threading.Timer(limits.seconds * 2, lambda: (too_slow.set(), process.kill()))
+        watch.start()
+        said_something = False
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise AssertionError("both are pipes")
+            with contextlib.suppress(BrokenPipeError):  # it gave up reading: its end says why
+                process.stdin.write(content)
+                process.stdin.close()
+            for line in process.stdout:
+                if not line.endswith(b"\n"):
+                    break
+                answer = json.loads(line)
+                if isinstance(answer, dict) and "refused" in answer:
+                    raise _refusal_of(answer, limits)
+                said_something = True
+                yield answer
+            if too_slow.is_set():
+                raise Unreadable("too_slow", _("The workbook takes too long to read: save it anew, or as CSV."))
+            if process.wait() != 0 or not said_something:
+                raise Unreadable(
+                    "too_big", _("The workbook takes too much memory or time to read: save the sheet alone, or as CSV.")
+                )
+        finally:
+            watch.cancel()
+            process.kill()
 
 
 def _check_archive(content: bytes, limits: Limits) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from apps.business_rules.verdicts import Finding
-from apps.common.cells import MASK, as_shown
-from apps.common.resources import Row
+from apps.common.staging import EFFECTIVE, StagedSheet
 
 from .applying import Outcome
-from .plan import Plan
+from .cleaning import Cells
+from .differences import Change
+from .problems import MOST_TOLD, Error, Noted, error_of, raw_cells, sentence_of, value_of
 
 SHOWN_CHANGES = 500
 
@@ -38,7 +40,6 @@ class Report:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     impact: dict[str, Any] = field(default_factory=dict)
     read_as: dict[str, Any] = field(default_factory=dict)
-    touched: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -63,54 +64,57 @@ class Report:
         }
 
 
-def report_on(plan: Plan, outcome: Outcome | None, *, whole: bool, dry_run: bool) -> Report:
-    """Return the report of a plan that was applied (or tried and taken back)."""
-    counts = {name: plan.count(name) for name in ("created", "updated", "unchanged", "refused")}
-    if plan.errors:
-        counts = {"created": 0, "updated": 0, "unchanged": 0, "refused": plan.total}
-    nothing = whole and bool(plan.refusals)
-    good = dict(counts)
+def report_on(
+    cells: Cells, sheet: StagedSheet | None, outcome: Outcome | None, *, shown: list[Change], whole: bool, dry_run: bool
+) -> Report:
+    """Return the report of a sheet that was written (or tried, and is taken back). `shown` are the first changes."""
     outcome = outcome or Outcome()
+    if sheet is None:
+        return Report(kind=cells.resource.sheet, dry_run=dry_run, refused=cells.rows, errors=cells.errors)
+    created, updated, refused = sheet.fetch(COUNTS)[0]
+    nothing = whole and refused > 0
+    counts = {"created": created, "updated": updated, "unchanged": cells.rows - created - updated - refused,
+              "refused": refused}  # fmt: skip
+    errors = _errors(cells, sheet) if refused else []
+    lines = {error["line"] for error in errors}
     return Report(
-        kind=plan.resource.sheet,
+        kind=sheet.resource.sheet,
         dry_run=dry_run,
-        created=0 if nothing else counts["created"],
-        updated=0 if nothing else counts["updated"],
+        created=0 if nothing else created,
+        updated=0 if nothing else updated,
         unchanged=counts["unchanged"],
-        refused=counts["refused"],
-        good=good,
-        errors=plan.refusals,
-        changes=_changes(plan),
+        refused=refused,
+        good=counts,
+        errors=errors,
+        changes=[change for change in shown if change["line"] not in lines][:SHOWN_CHANGES],
         warnings=[finding.as_json() for finding in outcome.warnings],
         impact=_impact(outcome),
-        touched={} if nothing or dry_run else _touched(plan),
     )
 
 
-def _changes(plan: Plan) -> list[dict[str, Any]]:
-    return [
-        {"line": row.line, "key": "/".join(as_shown(part) for part in row.key), "outcome": row.outcome,
-         "cells": _cells(plan, row), "transition": row.move.name if row.move is not None else ""}
-        for row in plan.effective[:SHOWN_CHANGES]
-    ]  # fmt: skip
+COUNTS = f"""
+    SELECT count(*) FILTER (WHERE {EFFECTIVE} AND s.stored IS NULL),
+        count(*) FILTER (WHERE {EFFECTIVE} AND s.stored IS NOT NULL), count(*) FILTER (WHERE s.refused)
+    FROM sheet_rows s
+"""
 
 
-def _cells(plan: Plan, row: Row) -> dict[str, list[str]]:
-    columns = plan.resource.columns()
-    found = {}
-    for name, (before, after) in row.changes.items():
-        column = columns[name]
-        old = "" if row.is_new else column.widget.render(before)
-        new = column.widget.render(after)
-        if row.is_new and not new:
-            continue
-        # What a job keeps is read by whoever may see jobs: values of a person's documents stay out of it.
-        found[name] = [MASK if old else "", MASK if new else ""] if column.sensitive else [old, new]
-    for name, value in row.inputs.items():
-        if name in columns:
-            found[name] = [columns[name].widget.render(columns[name].read(row.instance)),
-                           columns[name].widget.render(value)]  # fmt: skip
-    return found
+def _errors(cells: Cells, sheet: StagedSheet) -> list[Error]:
+    """Return what is wrong, line by line; of each line first what could not be read."""
+    rows = sheet.fetch("SELECT line, col, code, about FROM sheet_problems ORDER BY line, id LIMIT %(most)s",
+                       {"most": MOST_TOLD})  # fmt: skip
+    noted = [Noted(line, column, code, json.loads(about) if isinstance(about, str) else about)
+             for line, column, code, about in rows]  # fmt: skip
+    raw = raw_cells(cells.table, cells.headers, {one.line for one in noted})
+    found = list(cells.told)
+    for one in noted:
+        value = value_of(one, raw.get(one.line, {}))
+        if one.code == "doubt":
+            doubt = cells.doubts[int(one.about)]
+            found.append(error_of(one.line, one.column, value, doubt.code, doubt.message))
+        else:
+            found.append(error_of(one.line, one.column, value, one.code, sentence_of(sheet.resource, one)))
+    return sorted(found, key=lambda error: error["line"])[:MOST_TOLD]
 
 
 def _impact(outcome: Outcome) -> dict[str, Any]:
@@ -120,15 +124,4 @@ def _impact(outcome: Outcome) -> dict[str, Any]:
     return {
         "rules": {"confirmed": by_rule(outcome.warnings), "noted": by_rule(outcome.noted)},
         "coverage": None,
-    }
-
-
-def _touched(plan: Plan) -> dict[str, Any]:
-    label = plan.resource.model()._meta.label_lower
-    rows = plan.effective
-    return {
-        "model": label,
-        "created": [row.instance.pk for row in rows if row.is_new],
-        "updated": [row.instance.pk for row in rows if not row.is_new],
-        "moved": {str(row.instance.pk): row.move.name for row in rows if row.move is not None},
     }

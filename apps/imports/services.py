@@ -17,11 +17,14 @@ from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 from apps.common.resources import SheetResource, resources
 
 from .applying import apply_row_by_row, apply_whole
+from .checking import check, refuse_overlaps
+from .cleaning import Cells
+from .differences import changes
 from .enums import JobState, Mode
+from .matching import match
 from .models import ImportJob
-from .plan import make_plan
 from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
-from .reports import Report, report_on
+from .reports import SHOWN_CHANGES, Report, report_on
 from .rights import may
 
 if TYPE_CHECKING:
@@ -80,7 +83,6 @@ def import_sheet(
             job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor)
             _note(job, report, table, content)
             job.state = JobState.APPLIED if _written(report, mode) else JobState.REFUSED
-            job.touched = report.touched
             job.decided_at = timezone.now()
             job.save()
             report.job = job.pk
@@ -142,7 +144,6 @@ def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> Rep
             job.content = None
             _note(job, report, table, content)
             job.state = JobState.APPLIED if _written(report, job.mode) else JobState.REFUSED
-            job.touched = report.touched
             job.decided_at = timezone.now()
             job.save()
     report.job = job.pk
@@ -209,35 +210,53 @@ def _run(
     """Read, plan and apply inside one transaction; take it back if it is a dry run or, as a whole, refused."""
     _refuse_forbidden(kind, actor)
     resource = resource_of(kind)
-    try:
-        table = read_file(
-            content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
-        )
-    except Unreadable as error:
-        return Report(kind=kind, dry_run=dry_run, errors=[error.error]), None
     whole = mode == Mode.ALL_OR_NOTHING
     reason = _("sheet %(file)s") % {"file": file_name}
     report: Report | None = None
     try:
+        table = read_file(
+            content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
+        )
         with acting(actor, reason=reason[:200], origin="import"):
-            plan = make_plan(resource, table, actor=actor, as_a_whole=whole)
-            outcome = None
-            if not plan.errors and not (whole and plan.refusals):
-                outcome = apply_whole(plan) if whole else apply_row_by_row(plan)
-            report = report_on(plan, outcome, whole=whole, dry_run=dry_run)
-            if dry_run or (whole and plan.refusals):
+            report, rows = _bring_in(resource, table, actor, whole=whole, dry_run=dry_run)
+            if dry_run or (whole and not report.ok):
                 raise _TakeBack
             if agree is not None:
                 agree(report)
+    except Unreadable as error:
+        return Report(kind=kind, dry_run=dry_run, errors=[error.error]), None
     except _TakeBack:
         pass
     if report is None:
         raise AssertionError("unreachable")
     report.read_as = {
-        "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": len(table.rows),
+        "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
         **table.options.as_dict(),
     }  # fmt: skip
     return report, table
+
+
+def _bring_in(
+    resource: SheetResource, table: Table, actor: User | None, *, whole: bool, dry_run: bool
+) -> tuple[Report, int]:
+    """Read, match, check and write a sheet in the transaction under way; return the report and how many rows it has."""
+    cells = Cells(resource, table)
+    cells.load()
+    if cells.errors:
+        return report_on(cells, None, None, shown=[], whole=whole, dry_run=dry_run), cells.rows
+    sheet = match(cells, actor)
+    check(sheet, cells)
+    if whole:
+        refuse_overlaps(sheet)
+    shown = changes(sheet, 2 * SHOWN_CHANGES)
+    outcome = None
+    if not whole:
+        outcome = apply_row_by_row(sheet)
+    elif not sheet.fetch("SELECT EXISTS (SELECT FROM sheet_rows WHERE refused)")[0][0]:
+        outcome = apply_whole(sheet)
+    report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
+    sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
+    return report, cells.rows
 
 
 def _note(job: ImportJob, report: Report, table: Table | None, content: bytes) -> None:

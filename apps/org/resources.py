@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from django.utils.translation import gettext as _
+from collections.abc import Mapping
 
 from apps.common.cells import Choice, Day, NationalId, Number, YesNo
 from apps.common.resources import (
@@ -14,16 +11,15 @@ from apps.common.resources import (
     Invariant,
     ReasonColumn,
     Reference,
-    Row,
     SheetResource,
     TransitionColumn,
     register,
 )
+from apps.common.staging import Check, StagedSheet
 from apps.fsm.employee_fsm import MACHINE
 
 from .enums import LeaveKind, UnitKind
 from .models import Employee, Leave, OrgUnit
-from .services import employees, leaves, units
 
 
 @register
@@ -44,14 +40,10 @@ class OrgUnitResource(SheetResource):
     is_active = Column("is_active", spanish="activa", widget=YesNo())
 
     invariants = (
-        Invariant("org_unit_cap_positive", "max_weekly_hours",
-                  lambda unit: unit.max_weekly_hours is None or unit.max_weekly_hours > 0),
-        Invariant("org_unit_target_is_percent", "coverage_target",
-                  lambda unit: unit.coverage_target is None or 0 <= unit.coverage_target <= 100),
-        Invariant("org_unit_headroom_is_percent", "headroom",
-                  lambda unit: unit.headroom is None or 0 <= unit.headroom <= 100),
-        Invariant("org_unit_not_its_own_parent", "parent_code",
-                  lambda unit: unit.parent is None or unit.parent.code != unit.code),
+        Invariant("org_unit_cap_positive", "max_weekly_hours"),
+        Invariant("org_unit_target_is_percent", "coverage_target"),
+        Invariant("org_unit_headroom_is_percent", "headroom"),
+        Invariant("org_unit_not_its_own_parent", "parent_code"),
     )  # fmt: skip
 
     class Meta:
@@ -59,47 +51,61 @@ class OrgUnitResource(SheetResource):
         import_id_fields = ("code",)
         fields = ("code", "name", "kind", "parent_code", "max_weekly_hours", "coverage_target", "headroom", "is_active")
 
-    def inspect(self, rows: Sequence[Row]) -> None:
+    def inspect(self, sheet: StagedSheet) -> None:
         """Refuse units that would end up below themselves."""
-        moved = [row for row in rows if row.instance is not None and not row.refused and "parent_code" in row.values]
-        if not moved:
+        if "parent_code" not in sheet.present:
             return
-        above = dict(OrgUnit.objects.values_list("code", "parent__code"))
-        above |= {row.instance.code: row.instance.parent.code if row.instance.parent else None for row in moved}
-        for row in moved:
-            seen, code = set(), row.instance.code
-            while code is not None and code not in seen:
-                seen.add(code)
-                code = above.get(code)
-            if code == row.instance.code:
-                row.fail(
-                    "parent_code", "cycle", _("A unit cannot be part of itself or of a unit below it: choose another.")
-                )
+        moved = dict(
+            sheet.fetch(
+                "SELECT s.v_code, NULLIF(s.v_parent_code, '') FROM sheet_rows s WHERE s.known AND NOT s.refused"
+            )
+        )
+        above = dict(OrgUnit.objects.values_list("code", "parent__code")) | moved
+        turning = [code for code in moved if _comes_back(code, above)]
+        if turning:
+            sheet.refuse([Check("parent_code", "cycle", "s.v_code = ANY (%(turning)s)")], {"turning": turning})
 
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        for level in _by_depth(rows):
-            for row in level:
-                # A parent of this very sheet got its key a moment ago.
-                row.instance.parent_id = row.instance.parent.pk if row.instance.parent is not None else None
-            units.save_units(units=[row.instance for row in level], actor=actor)
+    def save(self, sheet: StagedSheet) -> None:
+        """Write level by level: whatever a row hangs under comes first."""
+        among = sheet.among
+        try:
+            for level in _by_depth(sheet):
+                sheet.among = level
+                sheet.write()
+        finally:
+            sheet.among = among
 
 
-def _by_depth(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows so that whatever a row hangs under comes in an earlier list."""
-    mine = {id(row.instance): row for row in rows}
+def _comes_back(code: str, above: Mapping[str, str | None]) -> bool:
+    seen: set[str] = set()
+    at: str | None = above.get(code)
+    while at is not None and at not in seen:
+        if at == code:
+            return True
+        seen.add(at)
+        at = above.get(at)
+    return False
+
+
+def _by_depth(sheet: StagedSheet) -> list[list[int]]:
+    """Return the lines whose turn it is so that whatever a row hangs under comes in an earlier list."""
+    rows = sheet.fetch(f"SELECT s.pk, s.e_parent_id, s.line FROM sheet_rows s WHERE {sheet.chosen}", sheet.params)
+    parents = {pk: parent for pk, parent, _line in rows}
     depths: dict[int, int] = {}
-    for row in rows:
-        way, unit = [], row.instance
-        while unit is not None and id(unit) in mine and id(unit) not in depths:
-            way.append(unit)
-            unit = unit.parent if unit.parent is not None and id(unit.parent) in mine else None
-        depth = depths.get(id(unit), -1)
+    for start in parents:
+        way, at = [], start
+        while at in parents and at not in depths:
+            way.append(at)
+            at = parents[at]
+            if at in way:
+                break
+        depth = depths.get(at, -1)
         for unit in reversed(way):
             depth += 1
-            depths[id(unit)] = depth
-    levels: list[list[Row]] = [[] for _depth in range(max(depths.values(), default=-1) + 1)]
-    for row in rows:
-        levels[depths[id(row.instance)]].append(row)
+            depths[unit] = depth
+    levels: list[list[int]] = [[] for _depth in range(max(depths.values(), default=-1) + 1)]
+    for pk, _parent, line in rows:
+        levels[depths[pk]].append(line)
     return levels
 
 
@@ -124,8 +130,7 @@ class EmployeeResource(SheetResource):
     reason = ReasonColumn()
 
     invariants = (
-        Invariant("org_employee_leaves_after_hiring", "hired_on",
-                  lambda person: person.last_day is None or person.last_day >= person.hired_on),
+        Invariant("org_employee_leaves_after_hiring", "hired_on"),
     )  # fmt: skip
 
     class Meta:
@@ -135,9 +140,6 @@ class EmployeeResource(SheetResource):
             "employee_number", "given_name", "family_name", "email", "national_id", "home_unit_code", "hired_on",
             "last_day", "transition", "reason",
         )  # fmt: skip
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        employees.save_employees(employees=[row.instance for row in rows], actor=actor)
 
 
 @register
@@ -157,8 +159,7 @@ class LeaveResource(SheetResource):
     reason = Column("reason", spanish="motivo")
 
     invariants = (
-        Invariant("org_leave_ends_after_it_starts", "ends_on",
-                  lambda leave: leave.ends_on is None or leave.ends_on >= leave.starts_on),
+        Invariant("org_leave_ends_after_it_starts", "ends_on"),
     )  # fmt: skip
     disjoint = Disjoint("org_leave_one_at_a_time", ("employee_id",), "starts_on", "ends_on")
 
@@ -167,9 +168,5 @@ class LeaveResource(SheetResource):
         import_id_fields = ("employee_number", "starts_on")
         fields = ("employee_number", "starts_on", "kind", "ends_on", "reason")
 
-    def lock(self, instances: Sequence[Any]) -> None:
-        Employee.objects.lock({leave.employee_id for leave in instances})
-        super().lock(instances)
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        leaves.save_leaves(leaves=[row.instance for row in rows], actor=actor)
+    def lock(self, sheet: StagedSheet) -> None:
+        sheet.lock(Employee, "s.e_employee_id")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from apps.common.cells import Choice, Day, Number, Whole, YesNo
-from apps.common.resources import Column, Disjoint, Invariant, Reference, References, Row, SheetResource, register
+from apps.common.resources import Column, Disjoint, Invariant, Reference, References, SheetResource, register
+from apps.common.staging import Check, StagedSheet
 from apps.org.models import Employee, Position
-from apps.org.services import positions
 
 from . import services
 from .enums import Level, TagType
@@ -36,11 +34,7 @@ class TagCatalogResource(SheetResource):
     last_warning_days = Column("last_warning_days", spanish="último aviso (días)", widget=Whole())
     is_active = Column("is_active", spanish="activa", widget=YesNo())
 
-    invariants = (
-        Invariant("tags_catalog_first_warning_first", "first_warning_days",
-                  lambda tag: None in (tag.first_warning_days, tag.last_warning_days)
-                  or tag.first_warning_days >= tag.last_warning_days),
-    )  # fmt: skip
+    invariants = (Invariant("tags_catalog_first_warning_first", "first_warning_days"),)
 
     class Meta:
         model = TagCatalog
@@ -48,9 +42,6 @@ class TagCatalogResource(SheetResource):
         fields = (
             "code", "name", "type", "hours_delta", "expires", "first_warning_days", "last_warning_days", "is_active",
         )  # fmt: skip
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        services.save_catalogue(tags=[row.instance for row in rows], actor=actor)
 
 
 @register
@@ -73,12 +64,9 @@ class PositionResource(SheetResource):
     preferred_tags = References(target="tags.TagCatalog", lookup="code", spanish="etiquetas preferidas")
 
     invariants = (
-        Invariant("org_position_hours_positive", "required_weekly_hours",
-                  lambda position: position.required_weekly_hours > 0),
-        Invariant("org_position_closes_after_it_opens", "closes_on",
-                  lambda position: None in (position.opens_on, position.closes_on)
-                  or position.closes_on >= position.opens_on),
-    )  # fmt: skip
+        Invariant("org_position_hours_positive", "required_weekly_hours"),
+        Invariant("org_position_closes_after_it_opens", "closes_on"),
+    )
 
     class Meta:
         model = Position
@@ -97,46 +85,38 @@ class PositionResource(SheetResource):
             name = "_required_tags" if level == Level.REQUIRED else "_preferred_tags"
             setattr(by_pk[position], name, (*getattr(by_pk[position], name), code))
 
-    def inspect(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if row.instance is None or row.refused or not set(LISTS) & set(row.values):
-                continue
-            required = set(self.fields["required_tags"].read(row.instance))
-            preferred = set(self.fields["preferred_tags"].read(row.instance))
-            twice = required & preferred
-            if twice and set(LISTS) <= set(row.values):
-                row.fail(
-                    "preferred_tags",
-                    "in_both_lists",
-                    _("%(codes)s: a tag is either required or preferred, take it out of one list.")
-                    % {"codes": ", ".join(sorted(twice))},
-                )
-            elif twice:
-                # The sheet carries one list only: what it names there leaves the other one.
-                other, left = (
-                    ("preferred_tags", preferred - twice)
-                    if "required_tags" in row.values
-                    else ("required_tags", required - twice)
-                )
-                column = self.fields[other]
-                row.changes[other] = (column.read(row.instance), tuple(sorted(left)))
-                column.write(row.instance, sorted(left))
+    def list_sql(self, name: str) -> str:
+        return f"""COALESCE((SELECT string_agg(t.code, '|' ORDER BY t.code COLLATE "C") FROM tags_positiontag p
+            JOIN tags_tagcatalog t ON t.id = p.tag_id
+            WHERE p.position_id = org_position.id AND p.level = '{LISTS[name]}'), '')"""
 
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        own = [row for row in rows if row.is_new or set(row.changes) - set(LISTS)]
-        positions.save_positions(positions=[row.instance for row in own], actor=actor)
-        lists = [row for row in rows if set(row.changes) & set(LISTS)]
-        if not lists:
-            return
-        codes = {code for row in lists for name in LISTS for code in self.fields[name].read(row.instance)}
-        tags = dict(TagCatalog.objects.filter(code__in=codes).values_list("code", "pk"))
-        wanted = {
-            row.instance.pk: {
-                tags[code]: level for name, level in LISTS.items() for code in self.fields[name].read(row.instance)
-            }
-            for row in lists
-        }
-        services.set_position_tags(wanted=wanted, actor=actor)
+    def inspect(self, sheet: StagedSheet) -> None:
+        """Refuse a tag in both lists of a sheet; where it carries one list only, what that names leaves the other."""
+        given = [name for name in LISTS if name in sheet.present]
+        if len(given) == 2:
+            both = f"{_codes('required_tags')} && {_codes('preferred_tags')}"
+            twice = f"to_jsonb(array_to_string(ARRAY({TWICE}), ', '))"
+            sheet.refuse([Check("preferred_tags", "in_both_lists", f"s.known AND {both}", twice)])
+        elif given:
+            (other,) = set(LISTS) - set(given)
+            sheet.execute(
+                f"""UPDATE sheet_rows s SET changes = s.changes || %(other)s::text FROM org_position
+                WHERE org_position.id = s.stored AND s.known AND %(given)s = ANY (s.changes)
+                AND {_codes(given[0])} && string_to_array({self.list_sql(other)}, '|')""",
+                {"other": other, "given": given[0]},
+            )
+
+    def save(self, sheet: StagedSheet) -> None:
+        sheet.write()
+        if any(name in sheet.present for name in LISTS):
+            services.write_staged_lists(sheet=sheet, lists=LISTS)
+
+
+def _codes(name: str) -> str:
+    return f"string_to_array(s.v_{name}, '|')"
+
+
+TWICE = f"SELECT unnest({_codes('required_tags')}) INTERSECT SELECT unnest({_codes('preferred_tags')}) ORDER BY 1"
 
 
 @register
@@ -155,10 +135,7 @@ class EmployeeTagResource(SheetResource):
     valid_until = Column("valid_until", spanish="válida hasta", widget=Day())
     note = Column("note", spanish="nota")
 
-    invariants = (
-        Invariant("tags_employeetag_ends_after_it_starts", "valid_until",
-                  lambda held: held.valid_until is None or held.valid_until >= held.valid_from),
-    )  # fmt: skip
+    invariants = (Invariant("tags_employeetag_ends_after_it_starts", "valid_until"),)
     disjoint = Disjoint(
         "tags_employeetag_never_overlaps_itself", ("employee_id", "tag_id"), "valid_from", "valid_until"
     )
@@ -168,19 +145,18 @@ class EmployeeTagResource(SheetResource):
         import_id_fields = ("employee_number", "tag_code", "valid_from")
         fields = ("employee_number", "tag_code", "valid_from", "valid_until", "note")
 
-    def inspect(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            held = row.instance
-            if held is not None and not row.refused and held.valid_until is None and held.tag.expires:
-                row.fail(
+    def inspect(self, sheet: StagedSheet) -> None:
+        expires = "(SELECT t.expires FROM tags_tagcatalog t WHERE t.id = s.e_tag_id)"
+        sheet.refuse(
+            [
+                Check(
                     "valid_until",
                     "end_needed",
-                    _("“%(tag)s” expires: say until when it is valid.") % {"tag": held.tag.name},
+                    f"s.known AND NOT s.refused AND s.e_valid_until IS NULL AND {expires}",
+                    "(SELECT to_jsonb(t.name) FROM tags_tagcatalog t WHERE t.id = s.e_tag_id)",
                 )
+            ]
+        )
 
-    def lock(self, instances: Sequence[Any]) -> None:
-        Employee.objects.lock({held.employee_id for held in instances})
-        super().lock(instances)
-
-    def save(self, rows: Sequence[Row], *, actor: Any, confirmed: bool) -> None:
-        services.save_employee_tags(employee_tags=[row.instance for row in rows], actor=actor)
+    def lock(self, sheet: StagedSheet) -> None:
+        sheet.lock(Employee, "s.e_employee_id")

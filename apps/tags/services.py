@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.common.acting import acting
 from apps.common.errors import Reason, Refusal
 from apps.common.saving import in_words, refuse_outside, save_rows, within_scope
+from apps.common.staging import StagedSheet
 from apps.org.models import Employee, Position
 
 from .models import EmployeeTag, PositionTag, TagCatalog
@@ -95,3 +96,41 @@ def set_position_tags(
         PositionTag.objects.filter(pk__in=gone).delete()
         save_rows(PositionTag, [*changed, *new])
     return {"added": len(new), "changed": len(changed), "removed": len(gone)}
+
+
+def write_staged_lists(*, sheet: StagedSheet, lists: Mapping[str, str]) -> None:
+    """Make the positions of a sheet's rows ask for the tags its lists name (column → level), by difference.
+
+    A list the sheet does not carry stays, but for tags that a list it carries names.
+    """
+    given = {name: level for name, level in lists.items() if name in sheet.present}
+    wanted = " UNION ALL ".join(
+        f"""SELECT s.pk, t.id, '{level}' FROM sheet_rows s
+        CROSS JOIN LATERAL unnest(string_to_array(NULLIF(s.v_{name}, ''), '|')) AS named (code)
+        JOIN tags_tagcatalog t ON t.code = named.code
+        WHERE {sheet.chosen} AND '{name}' = ANY (s.changes)"""
+        for name, level in given.items()
+    )
+    # The stored rows a list of the sheet speaks for.
+    spoken_for = " OR ".join(f"(p.level = '{level}' AND '{name}' = ANY (s.changes))" for name, level in given.items())
+    with in_words():
+        sheet.execute(
+            f"""DELETE FROM tags_positiontag p USING sheet_rows s
+            WHERE p.position_id = s.pk AND {sheet.chosen} AND ({spoken_for})
+            AND NOT EXISTS (SELECT FROM ({wanted}) w (position_id, tag_id, level)
+                WHERE w.position_id = p.position_id AND w.tag_id = p.tag_id)""",
+            sheet.params,
+        )
+        sheet.execute(
+            f"""UPDATE tags_positiontag p SET level = w.level, updated_at = statement_timestamp()
+            FROM ({wanted}) w (position_id, tag_id, level)
+            WHERE w.position_id = p.position_id AND w.tag_id = p.tag_id AND p.level <> w.level""",
+            sheet.params,
+        )
+        sheet.execute(
+            f"""INSERT INTO tags_positiontag (position_id, tag_id, level)
+            SELECT w.position_id, w.tag_id, w.level FROM ({wanted}) w (position_id, tag_id, level)
+            WHERE NOT EXISTS (SELECT FROM tags_positiontag p
+                WHERE p.position_id = w.position_id AND p.tag_id = w.tag_id)""",
+            sheet.params,
+        )

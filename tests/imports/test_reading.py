@@ -27,7 +27,7 @@ def read(content: bytes, limits: Limits = UPLOAD, **options: str) -> Any:
 
 def refusal(content: bytes, limits: Limits = UPLOAD, **options: str) -> str:
     with pytest.raises(Unreadable) as refused:
-        read(content, limits, **options)
+        list(read(content, limits, **options))
     assert refused.value.error["message"]
     return refused.value.error["code"]
 
@@ -41,7 +41,7 @@ def refusal(content: bytes, limits: Limits = UPLOAD, **options: str) -> str:
 def test_encoding_and_separator_are_found_out_and_shown(encoding: str, shown: str, separator: str) -> None:
     text = separator.join(["código", "denominación"]) + "\r\n" + separator.join(["P1", "Enfermería “Ñandú” — guardia"])
     table = read(text.encode(encoding))
-    assert table.rows == [(2, ["P1", "Enfermería “Ñandú” — guardia"])]
+    assert list(table) == [(2, ["P1", "Enfermería “Ñandú” — guardia"])]
     assert table.options.encoding == shown
     assert {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}[table.options.separator] == separator
 
@@ -55,8 +55,8 @@ def test_a_wrong_pick_is_refused_instead_of_read_wrong() -> None:
 
 def test_quotes_newlines_and_lines_of_the_file() -> None:
     content = b'code,title\r\nP1,"a, b"\r\n\r\nP2,"two\r\nlines, ""quoted"""\r\nP3,last'
-    assert read(content).rows == [(2, ["P1", "a, b"]), (4, ["P2", 'two\r\nlines, "quoted"']), (6, ["P3", "last"])]
-    assert read(b"sep=;\ncode;title\nP1;x").rows == [(3, ["P1", "x"])]
+    assert list(read(content)) == [(2, ["P1", "a, b"]), (4, ["P2", 'two\r\nlines, "quoted"']), (6, ["P3", "last"])]
+    assert list(read(b"sep=;\ncode;title\nP1;x")) == [(3, ["P1", "x"])]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_cells_that_a_reader_would_take_for_empty_are_refused() -> None:
     error = edited(workbook(["code", "title"], ["P1", 7]), "xl/worksheets/sheet1.xml", b'<c r="B2" t="n"><v>7</v></c>',
                    b'<c r="B2" t="e"><v>#REF!</v></c>')  # fmt: skip
     with pytest.raises(Unreadable) as refused:
-        read(error)
+        list(read(error))
     assert (refused.value.error["code"], refused.value.error["line"], refused.value.error["value"]) == (
         "error_cell", 2, "#REF!",
     )  # fmt: skip
@@ -148,7 +148,7 @@ def test_the_sheet_named_as_the_kind_is_taken() -> None:
     out = io.BytesIO()
     book.save(out)
     table = read_file(out.getvalue(), options=Options(), headers={}, names=("positions", "puestos"))
-    assert (table.sheet, table.rows) == ("Puestos", [(2, ["P1"])])
+    assert (table.sheet, list(table)) == ("Puestos", [(2, ["P1"])])
 
 
 def test_a_spanish_excel_file_comes_in_right(clinic: Any) -> None:
@@ -323,4 +323,4 @@ def test_both_lines_of_a_duplicate_are_named(clinic: Any) -> None:
 
 def test_the_command_takes_larger_files_than_the_page() -> None:
     assert COMMAND.rows > UPLOAD.rows and COMMAND.file > UPLOAD.file
-    assert len(read(b"code\n" + b"x\n" * 100_001, limits=COMMAND).rows) == 100_001
+    assert len(list(read(b"code\n" + b"x\n" * 100_001, limits=COMMAND))) == 100_001

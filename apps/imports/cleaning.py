@@ -1,0 +1,245 @@
+"""From cells to values: column by column, each different cell once, straight into the database by COPY.
+
+A cell that cannot be read refuses its row. A doubt (a text that looks mangled, a value the model's field would not
+take) does so only where the cell changes something: what is stored already may stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from apps.common.cells import CellError, Reading, as_shown, fold, is_empty
+from apps.common.resources import VERSION, Column, SheetResource
+
+from .problems import MOST_TOLD, Error, error_of
+from .reading import Table
+
+CHUNK = 5_000
+# Different cells remembered of a column: most columns have few, a name or a number is read anew.
+REMEMBERED = 20_000
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+NOTHING = "\\N"
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """What came of a cell that is wrong, or doubtful (`text` is what it would be)."""
+
+    code: str
+    message: str
+    text: str = NOTHING
+    is_doubt: bool = False
+
+
+class Cells:
+    """The cells of a sheet, read into the temporary table sheet_cells.
+
+    `errors` are of the file as a whole, `told` those of rows (no more than MOST_TOLD); `doubts` what a doubt's number
+    in the table stands for.
+    """
+
+    def __init__(self, resource: SheetResource, table: Table):
+        self.resource, self.table = resource, table
+        self.errors: list[Error] = []
+        self.headers = self._read_header()
+        self.present = [name for name in self.headers if name is not None]
+        self.told: list[Error] = []
+        self.doubts: list[Faulty] = []
+        self.rows = 0
+        self._columns: list[Column] = [
+            resource.columns()[name] for name in self.present if name != VERSION
+        ]  # fmt: skip
+        # Key columns that the sheet does without: everybody has their default.
+        self.supposed = [column for column in resource.key_columns() if column.name not in self.present]
+        self._reading: Reading = table.options.reading()
+        self._known: dict[str, dict[Any, str | Faulty]] = {column.name: {} for column in self._columns}
+        self._doubt_numbers: dict[Faulty, int] = {}
+        self._unnamed: set[int] = set()
+
+    # Header
+
+    def _read_header(self) -> list[str | None]:
+        known = self.resource.headers()
+        columns: list[str | None] = []
+        for title in self.table.header:
+            if is_empty(title):
+                columns.append(None)
+                continue
+            name = known.get(fold(title))
+            if name is None:
+                self._fault(title, "unknown_column", _unknown_column(self.resource, title))
+            elif name in columns:
+                self._fault(
+                    title, "duplicate_column", _("The column “%(name)s” stands twice: take one out.") % {"name": name}
+                )
+            columns.append(name)
+        for column in self.resource.key_columns():
+            if column.name not in columns and not self.errors and column.meaning(None, self.resource.model()) is None:
+                self._fault(
+                    column.name,
+                    "missing_column",
+                    _("The column “%(name)s” is missing: rows are known by it.") % {"name": column.name},
+                )
+        return columns
+
+    def _fault(self, column: str, code: str, message: str) -> None:
+        self.errors.append(error_of(self.table.header_line, column, column, code, message))
+
+    # Rows
+
+    def load(self) -> None:
+        """Read every row into sheet_cells; raise Unreadable for what is wrong with the file on the way."""
+        own = ", ".join(f"v_{column.name} {column.widget.column_type}" for column in [*self._columns, *self.supposed])
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS sheet_cells, sheet_rows, sheet_problems")
+            cursor.execute(
+                f"CREATE TEMP TABLE sheet_cells (line integer, bad text[], doubts text[], version text, {own})"
+                " ON COMMIT DROP"
+            )
+            with cursor.copy("COPY sheet_cells FROM STDIN") as copy:
+                for chunk in batched(self.table, CHUNK, strict=False):
+                    if not self.errors:
+                        copy.write(self._clean(chunk))
+                    self.rows += len(chunk)
+        for place in sorted(self._unnamed):
+            self._fault(
+                "",
+                "column_without_name",
+                _("Column %(number)s has values and no name: name it or empty it.") % {"number": place + 1},
+            )
+
+    def _clean(self, chunk: Sequence[tuple[int, list[Any]]]) -> str:
+        """Return a chunk of rows as text for COPY."""
+        width = len(self.headers)
+        lines: list[int] = []
+        rows: list[list[Any]] = []
+        out: list[str] = []
+        for line, cells in chunk:
+            if len(cells) > width and any(not is_empty(cell) for cell in cells[width:]):
+                message = _("The row has more cells than the header: a cell with the separator in it needs "
+                            "quotation marks.")  # fmt: skip
+                self._tell(line, "", cells[-1], "too_many_cells", message)
+                out.append(self._refused_line(line))
+            elif len(cells) < width:
+                message = _("The row has fewer cells than the header: an empty cell still needs its separator.")
+                self._tell(line, "", len(cells), "too_few_cells", message)
+                out.append(self._refused_line(line))
+            else:
+                lines.append(line)
+                rows.append(cells)
+        if not rows:
+            return "".join(out)
+        columns = list(zip(*rows, strict=False))[:width]
+        bad: dict[int, list[str]] = {}
+        doubts: dict[int, list[str]] = {}
+        versions: Sequence[str] = [""] * len(rows)
+        texts: dict[str, list[str]] = {}
+        for place, name in enumerate(self.headers):
+            if name is None:
+                if any(not is_empty(cell) for cell in columns[place]):
+                    self._unnamed.add(place)
+            elif name == VERSION:
+                versions = [as_shown(cell).strip().translate(_ESCAPES) for cell in columns[place]]
+            else:
+                texts[name] = self._clean_column(name, columns[place], lines, bad, doubts)
+        supposed = [self._text(column, column.meaning(None, self.resource.model())) for column in self.supposed]
+        ready = [texts[column.name] for column in self._columns]
+        bads = [_array(bad.get(number)) for number in range(len(rows))] if bad else [NOTHING] * len(rows)
+        doubtful = [_array(doubts.get(number)) for number in range(len(rows))] if doubts else [NOTHING] * len(rows)
+        ends = ["\t".join(supposed)] * len(rows) if supposed else None
+        parts = [map(str, lines), bads, doubtful, versions, *ready, *([ends] if ends else [])]
+        out += ["\t".join(row) + "\n" for row in zip(*parts, strict=True)]
+        return "".join(out)
+
+    def _clean_column(
+        self, name: str, cells: Sequence[Any], lines: list[int], bad: dict[int, list[str]],
+        doubts: dict[int, list[str]],
+    ) -> list[str]:  # fmt: skip
+        known = self._known[name]
+        if len(known) > REMEMBERED:
+            known.clear()
+        column = self.resource.columns()[name]
+        texts: list[str] = []
+        for number, cell in enumerate(cells):
+            # 1, 1.0 and True are one key to a dictionary and three things to a column.
+            key = cell if type(cell) is str else (type(cell), cell)
+            found = known.get(key)
+            if found is None:
+                found = known[key] = self._read(column, cell)
+            if type(found) is str:
+                texts.append(found)
+                continue
+            texts.append(found.text)
+            if found.is_doubt:
+                doubts.setdefault(number, []).append(f"{name}:{self._numbered(found)}")
+            else:
+                bad.setdefault(number, []).append(name)
+                self._tell(lines[number], name, cell, found.code, found.message)
+        return texts
+
+    def _read(self, column: Column, cell: Any) -> str | Faulty:
+        model = self.resource.model()
+        doubt: Faulty | None = None
+        try:
+            value = column.widget.clean(cell, reading=self._reading)
+        except CellError as error:
+            if error.doubt_of is None:
+                return Faulty(error.code, error.message)
+            value = error.doubt_of
+            doubt = Faulty(error.code, error.message)
+        if value is None:
+            value = column.meaning(None, model)
+        if column.required and value in (None, ""):
+            return Faulty("required", _("“%(column)s” cannot be empty.") % {"column": column.name})
+        if doubt is None:
+            try:
+                column.check(value, model)
+            except ValidationError as error:
+                doubt = Faulty(error.error_list[0].code or "invalid", " ".join(error.messages))
+        text = self._text(column, value)
+        if doubt is None:
+            return text
+        if "\x00" in text:
+            return Faulty(doubt.code, doubt.message)
+        return Faulty(doubt.code, doubt.message, text, is_doubt=True)
+
+    def _text(self, column: Column, value: Any) -> str:
+        return NOTHING if value is None else column.widget.render(value).translate(_ESCAPES)
+
+    def _numbered(self, doubt: Faulty) -> int:
+        number = self._doubt_numbers.get(doubt)
+        if number is None:
+            number = self._doubt_numbers[doubt] = len(self.doubts)
+            self.doubts.append(doubt)
+        return number
+
+    def _tell(self, line: int, column: str, value: Any, code: str, message: str) -> None:
+        if len(self.told) < MOST_TOLD:
+            self.told.append(error_of(line, column, value, code, message))
+
+    def _refused_line(self, line: int) -> str:
+        """Return a row of which nothing can be read."""
+        names = [column.name for column in [*self._columns, *self.supposed]]
+        return "\t".join([str(line), _array(names), NOTHING, "", *([NOTHING] * len(names))]) + "\n"
+
+
+def _array(names: list[str] | None) -> str:
+    return NOTHING if names is None else "{" + ",".join(names) + "}"
+
+
+def _unknown_column(resource: SheetResource, title: str) -> str:
+    hint = ""
+    if fold(title) in ("status", "estado", "voided", "accepted_at") and resource.machine is not None:
+        hint = " " + _("A status changes by the column “transition” alone.")
+    return (
+        _("“%(title)s” is not a column of this sheet. Its columns are: %(columns)s.")
+        % {"title": as_shown(title), "columns": ", ".join([*resource.columns(), VERSION])}
+        + hint
+    )
