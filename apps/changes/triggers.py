@@ -5,7 +5,7 @@ from typing import Any
 
 import pgtrigger
 
-from apps.common.triggers import StatementTrigger, columns_of
+from apps.common.triggers import StatementTrigger, changed_rows, columns_of
 
 CHANNEL = "coveris_marks"
 # A mark of somebody else among so many before one's own, and this young, has rung already (see worker.relay).
@@ -25,21 +25,19 @@ class MarkTrigger(StatementTrigger):
         super().__init__(**options)
 
     def get_func(self, model: Any) -> str:
-        key = model._meta.pk.column
-        branches = []
-        for kind, column in self.subjects.items():
-            if self.verb == "update":
-                watched = columns_of(model, self.watch)
-                new = ", ".join(f'n."{name}"' for name in watched)
-                old = ", ".join(f'o."{name}"' for name in watched)
-                source = f'new_rows n JOIN old_rows o ON o."{key}" = n."{key}" WHERE ({new}) IS DISTINCT FROM ({old})'
-                branches += [f"SELECT '{kind}', {side}.\"{column}\" FROM {source}" for side in ("n", "o")]
-            else:
-                table = "new_rows" if self.verb == "insert" else "old_rows"
-                branches.append(f"SELECT '{kind}', \"{column}\" FROM {table}")
-        union = " UNION ".join(branches)
+        tables = {"insert": ["new_rows"], "delete": ["old_rows"], "update": ["now_rows", "then_rows"]}[self.verb]
+        union = " UNION ".join(
+            f"SELECT '{kind}', \"{column}\" FROM {table}" for kind, column in self.subjects.items() for table in tables
+        )
+        changed = ""
+        if self.verb == "update":
+            watched = [model._meta.pk.column, *self.subjects.values(), *columns_of(model, self.watch)]
+            changed = (
+                f"WITH now_rows AS ({changed_rows(watched, new=True)}),"
+                f" then_rows AS ({changed_rows(watched, new=False)}) "
+            )
         return f"""
-            INSERT INTO "changes_mark" ("kind", "subject_id")
+            {changed}INSERT INTO "changes_mark" ("kind", "subject_id")
             SELECT kind, subject FROM ({union}) AS touched (kind, subject) WHERE subject IS NOT NULL;
             IF FOUND THEN
                 -- Commits that notify wait for each other, so under load few do: whoever sees that another was here a

@@ -10,7 +10,7 @@ import pgtrigger
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from .triggers import StatementTrigger
+from .triggers import StatementTrigger, changed_rows
 
 UNRECORDED = ("created_at", "updated_at")
 
@@ -43,15 +43,12 @@ class HistoryTrigger(StatementTrigger):
         own = {field.column for field in model._meta.concrete_fields}
         columns = [f.column for f in history._meta.concrete_fields if f.column in own]
         quoted = ", ".join(f'"{column}"' for column in columns)
-        key = model._meta.pk.column
         mark, source = {
             "insert": ("+", "new_rows n"),
             "delete": ("-", "old_rows n"),
-            "update": ("~", f'old_rows o JOIN new_rows n ON n."{key}" = o."{key}"'),
+            "update": ("~", f"({changed_rows(columns, new=True)}) n"),
         }[self.verb]
         new = ", ".join(f'n."{column}"' for column in columns)
-        old = ", ".join(f'o."{column}"' for column in columns)
-        changed = f"WHERE ({new}) IS DISTINCT FROM ({old})" if self.verb == "update" else ""
         return f"""
             INSERT INTO "{history._meta.db_table}" ({quoted}, "history_date", "history_type",
                 "history_user_id", "history_change_reason", "origin")
@@ -59,7 +56,7 @@ class HistoryTrigger(StatementTrigger):
                 NULLIF(current_setting('coveris.actor', true), '')::uuid,
                 NULLIF(current_setting('coveris.reason', true), ''),
                 COALESCE(NULLIF(current_setting('coveris.origin', true), ''), 'sql')
-            FROM (SELECT clock_timestamp() AS at OFFSET 0) clock, {source} {changed};
+            FROM (SELECT clock_timestamp() AS at OFFSET 0) clock, {source};
             RETURN NULL;
         """
 

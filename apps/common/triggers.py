@@ -1,4 +1,8 @@
-"""Statement-level triggers. Row-level ones cost tens of times more on bulk writes (measured); small tables may."""
+"""Statement-level triggers. Row-level ones cost tens of times more on bulk writes (measured); small tables may.
+
+None of them joins old_rows with new_rows: a connection plans a trigger's statements once, for the few rows of its
+first call, and a nested loop for one row is quadratic for ten thousand (20,000 took minutes). EXCEPT is not.
+"""
 
 from typing import Any
 
@@ -21,6 +25,16 @@ class StatementTrigger(pgtrigger.Trigger):
     @property
     def verb(self) -> str:
         return VERBS[self.operation]
+
+
+def changed_rows(columns: list[str], *, new: bool) -> str:
+    """Return SQL for the rows of an update that differ in these columns, as they are now or as they were.
+
+    The key is to be among the columns.
+    """
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys(columns))
+    one, other = ("new_rows", "old_rows") if new else ("old_rows", "new_rows")
+    return f"SELECT {names} FROM {one} EXCEPT SELECT {names} FROM {other}"
 
 
 def columns_of(model: Any, names: tuple[str, ...] | None = None) -> list[str]:

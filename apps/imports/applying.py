@@ -106,9 +106,7 @@ def _note(sheet: StagedSheet, blame: ByLine) -> None:
         for reason in reasons
     ]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO sheet_problems (line, col, code, about) VALUES (%s, %s, %s, %s::jsonb)", rows
-        )
+        cursor.executemany("INSERT INTO sheet_problems (line, col, code, about) VALUES (%s, %s, %s, %s::jsonb)", rows)
     sheet.settle()
 
 

@@ -96,6 +96,9 @@ class Cells:
 
     def load(self) -> None:
         """Read every row into sheet_cells; raise Unreadable for what is wrong with the file on the way."""
+        if self.errors:
+            self.rows = sum(1 for _row in self.table)
+            return
         own = ", ".join(f"v_{column.name} {column.widget.column_type}" for column in [*self._columns, *self.supposed])
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS sheet_cells, sheet_rows, sheet_problems")
@@ -105,8 +108,7 @@ class Cells:
             )
             with cursor.copy("COPY sheet_cells FROM STDIN") as copy:
                 for chunk in batched(self.table, CHUNK, strict=False):
-                    if not self.errors:
-                        copy.write(self._clean(chunk))
+                    copy.write(self._clean(chunk))
                     self.rows += len(chunk)
         for place in sorted(self._unnamed):
             self._fault(

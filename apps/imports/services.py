@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.common.acting import acting
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 from apps.common.resources import SheetResource, resources
+from apps.common.staging import EFFECTIVE
 
 from .applying import apply_row_by_row, apply_whole
 from .checking import check, refuse_overlaps
@@ -252,7 +253,9 @@ def _bring_in(
     outcome = None
     if not whole:
         outcome = apply_row_by_row(sheet)
-    elif not sheet.fetch("SELECT EXISTS (SELECT FROM sheet_rows WHERE refused)")[0][0]:
+    elif sheet.fetch(f"SELECT count(*) FILTER (WHERE {EFFECTIVE}) > 0 AND NOT bool_or(refused) FROM sheet_rows s")[0][
+        0
+    ]:
         outcome = apply_whole(sheet)
     report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
     sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.common.triggers import StatementTrigger
+from apps.common.triggers import StatementTrigger, changed_rows
 
 
 class TreeTrigger(StatementTrigger):
@@ -14,8 +14,7 @@ class TreeTrigger(StatementTrigger):
     def get_func(self, model: Any) -> str:
         touched = {
             "insert": "SELECT n.id FROM new_rows n",
-            "update": "SELECT n.id FROM new_rows n JOIN old_rows o ON o.id = n.id "
-            "WHERE n.parent_id IS DISTINCT FROM o.parent_id",
+            "update": f"SELECT n.id FROM ({changed_rows(['id', 'parent_id'], new=True)}) n",
         }[self.verb]
         return f"""
             IF EXISTS ({touched}) THEN

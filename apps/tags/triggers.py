@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.common.triggers import StatementTrigger
+from apps.common.triggers import StatementTrigger, changed_rows
 
 FACTS = ("valid_from", "valid_until", "note")
 
@@ -15,13 +15,20 @@ class TagLogTrigger(StatementTrigger):
     """Write one tags_tagchangelog row for each tag added, changed or removed by a statement."""
 
     def get_func(self, model: Any) -> str:
-        same = f"({', '.join(f'n.{f}' for f in FACTS)}) IS NOT DISTINCT FROM ({', '.join(f'o.{f}' for f in FACTS)})"
-        same += " AND n.employee_id = o.employee_id AND n.tag_id = o.tag_id"
+        facts = ["id", "employee_id", "tag_id", *FACTS]
         rows = {
             "insert": f"SELECT n.employee_id, n.tag_id, 'ADDED', NULL::jsonb, {_facts('n')} FROM new_rows n",
             "delete": f"SELECT o.employee_id, o.tag_id, 'REMOVED', {_facts('o')}, NULL::jsonb FROM old_rows o",
-            "update": f"SELECT n.employee_id, n.tag_id, 'CHANGED', {_facts('o')}, {_facts('n')} "
-            f"FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE NOT ({same})",
+            # The two sides of each row, side by side: what was, then what is.
+            "update": f"""SELECT (array_agg(s.employee_id ORDER BY s.is_new))[2],
+                    (array_agg(s.tag_id ORDER BY s.is_new))[2], 'CHANGED',
+                    (array_agg(s.facts ORDER BY s.is_new))[1], (array_agg(s.facts ORDER BY s.is_new))[2]
+                FROM (
+                    SELECT o.id, o.employee_id, o.tag_id, {_facts("o")} AS facts, false AS is_new
+                    FROM ({changed_rows(facts, new=False)}) o
+                    UNION ALL
+                    SELECT n.id, n.employee_id, n.tag_id, {_facts("n")}, true FROM ({changed_rows(facts, new=True)}) n
+                ) s GROUP BY s.id""",
         }[self.verb]
         return f"""
             INSERT INTO tags_tagchangelog (employee_id, tag_id, change, before, after, actor_id, reason, created_at)
