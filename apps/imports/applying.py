@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
@@ -246,7 +245,7 @@ def _search_guilty(sheet: StagedSheet, refusal: Refusal) -> ByLine:
         guilty = _search(lines, lambda some: _fails(sheet, some))
     finally:
         sheet.among = among
-    return {line: refusal.reasons for line in guilty or lines}
+    return dict.fromkeys(guilty or lines, refusal.reasons)
 
 
 def _search(lines: list[int], fails: Callable[[list[int]], bool]) -> list[int]:

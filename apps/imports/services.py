@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.business_rules.services.consequences import latest_mark
 from apps.common.acting import acting
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 from apps.common.resources import SheetResource, resources
@@ -22,6 +23,7 @@ from .checking import check, refuse_overlaps
 from .cleaning import Cells
 from .differences import changes
 from .enums import JobState, Mode
+from .impact import impact_since
 from .matching import match
 from .models import ImportJob
 from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
@@ -71,22 +73,30 @@ def import_sheet(
     mode: str = Mode.ALL_OR_NOTHING,
     dry_run: bool = False,
     limits: Limits = COMMAND,
+    with_impact: bool = True,
 ) -> Report:
     """Bring a sheet in, or only tell what it would do; warnings count as confirmed and are listed in the report.
 
-    A job keeps what came of it. Raise Refusal if the actor may not import this kind; everything else that is wrong
-    with the file or its rows is in the report.
+    A job keeps what came of it, in the same transaction. Raise Refusal if the actor may not import this kind;
+    everything else that is wrong with the file or its rows is in the report. `with_impact` also asks what it does to
+    coverage and rules.
     """
     _refuse_forbidden(kind, actor)
-    report, table = _run(kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run)
-    if not dry_run:
+
+    def keep(report: Report, state: str = JobState.APPLIED) -> None:
         with acting(actor, origin="import"):
-            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor)
-            _note(job, report, table, content)
-            job.state = JobState.APPLIED if _written(report, mode) else JobState.REFUSED
+            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor, state=state)
+            _note(job, report, content)
             job.decided_at = timezone.now()
             job.save()
             report.job = job.pk
+
+    report = _run(
+        kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run, in_the_end=keep,
+        with_impact=with_impact,
+    )  # fmt: skip
+    if not dry_run and report.job is None:
+        keep(report, JobState.REFUSED)
     return report
 
 
@@ -114,9 +124,9 @@ def preview(*, job: ImportJob, actor: User) -> Report:
     """Tell what an uploaded sheet would do: everything is done for real in a transaction, and taken back."""
     _refuse_stranger(job, actor)
     _refuse_decided(job)
-    report, table = _run_job(job, actor, dry_run=True)
+    report = _run_job(job, actor, dry_run=True)
     with acting(actor, origin="import"):
-        _note(job, report, table, _content(job))
+        _note(job, report, _content(job))
         job.state = JobState.PREVIEWED
         job.save()
     report.job = job.pk
@@ -139,11 +149,11 @@ def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> Rep
             if report.warnings and digest_of(report.warnings) != confirmed_warnings:
                 raise NotConfirmed(report)
 
-        report, table = _run_job(job, actor, dry_run=False, agree=agree)
+        report = _run_job(job, actor, dry_run=False, agree=agree)
         with acting(actor, origin="import"):
             content = _content(job)
             job.content = None
-            _note(job, report, table, content)
+            _note(job, report, content)
             job.state = JobState.APPLIED if _written(report, job.mode) else JobState.REFUSED
             job.decided_at = timezone.now()
             job.save()
@@ -187,12 +197,10 @@ def _content(job: ImportJob) -> bytes:
     return bytes(job.content or b"")
 
 
-def _run_job(
-    job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None
-) -> tuple[Report, Table | None]:
+def _run_job(job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None) -> Report:
     return _run(
         job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
-        dry_run=dry_run, agree=agree,
+        dry_run=dry_run, in_the_end=agree, with_impact=dry_run,
     )  # fmt: skip
 
 
@@ -206,9 +214,13 @@ def _run(
     file_name: str,
     *,
     dry_run: bool,
-    agree: Callable[[Report], None] | None = None,
-) -> tuple[Report, Table | None]:
-    """Read, plan and apply inside one transaction; take it back if it is a dry run or, as a whole, refused."""
+    in_the_end: Callable[[Report], None] | None = None,
+    with_impact: bool,
+) -> Report:
+    """Read, check and write inside one transaction; take it back if it is a dry run or nothing may come of it.
+
+    `in_the_end` is called where it stays, before it is committed.
+    """
     _refuse_forbidden(kind, actor)
     resource = resource_of(kind)
     whole = mode == Mode.ALL_OR_NOTHING
@@ -219,28 +231,29 @@ def _run(
             content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
         )
         with acting(actor, reason=reason[:200], origin="import"):
-            report, rows = _bring_in(resource, table, actor, whole=whole, dry_run=dry_run)
-            if dry_run or (whole and not report.ok):
+            report, rows = _bring_in(resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact)
+            report.read_as = {
+                "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
+                **table.options.as_dict(),
+            }  # fmt: skip
+            if dry_run or not _written(report, mode):
                 raise _TakeBack
-            if agree is not None:
-                agree(report)
+            if in_the_end is not None:
+                in_the_end(report)
     except Unreadable as error:
-        return Report(kind=kind, dry_run=dry_run, errors=[error.error]), None
+        return Report(kind=kind, dry_run=dry_run, errors=[error.error])
     except _TakeBack:
         pass
     if report is None:
         raise AssertionError("unreachable")
-    report.read_as = {
-        "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
-        **table.options.as_dict(),
-    }  # fmt: skip
-    return report, table
+    return report
 
 
 def _bring_in(
-    resource: SheetResource, table: Table, actor: User | None, *, whole: bool, dry_run: bool
+    resource: SheetResource, table: Table, actor: User | None, *, whole: bool, dry_run: bool, with_impact: bool
 ) -> tuple[Report, int]:
     """Read, match, check and write a sheet in the transaction under way; return the report and how many rows it has."""
+    begun = latest_mark()
     cells = Cells(resource, table)
     cells.load()
     if cells.errors:
@@ -258,16 +271,21 @@ def _bring_in(
     ]:
         outcome = apply_whole(sheet)
     report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
+    if with_impact and outcome is not None and report.created + report.updated:
+        told = impact_since(begun, actor)
+        report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
     sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
     return report, cells.rows
 
 
-def _note(job: ImportJob, report: Report, table: Table | None, content: bytes) -> None:
+def _note(job: ImportJob, report: Report, content: bytes) -> None:
     job.digest = job.digest or hashlib.sha256(content).hexdigest()
     job.created, job.updated = report.created, report.updated
     job.unchanged, job.refused = report.unchanged, report.refused
     job.errors = report.errors[:KEPT_ERRORS]
-    job.impact = report.impact
+    # What a preview found about coverage stays: to confirm is to have seen it.
+    if report.impact.get("coverage") or not job.impact:
+        job.impact = report.impact
     job.options = job.options | {
         "read_as": report.read_as,
         "good": report.good,

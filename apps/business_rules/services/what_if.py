@@ -237,7 +237,7 @@ class _Trial:
                     judgement.look_after()
                     if self.each_rule:
                         self.rules = rule_by_rule(judgement)
-                    touched = _marked_since(floor)
+                    touched = marked_since(floor)
                     judged = {kind: set(ids) for kind, ids in judgement.subjects.items()}
                     self.after = self._look(touched, _joined(self.also, judged))
                     self.verdicts = sorted(judgement.added, key=lambda finding: _rank(finding))
@@ -274,7 +274,7 @@ class _Trial:
 
     def _look(self, touched: Touched, subjects: Ids, figures: Ids | None = None) -> _State:
         by_marks = reached_by(touched)
-        subjects = _joined(subjects, _subjects_of(touched, by_marks))
+        subjects = _joined(subjects, subjects_of(touched, by_marks))
         reached = _joined(by_marks, _of_figures(self.also))
         due = due_subjects()
         asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
@@ -362,13 +362,13 @@ def _latest_mark() -> int:
         return latest
 
 
-def _marked_since(floor: int) -> Touched:
+def marked_since(floor: int) -> Touched:
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT kind, subject_id, alone FROM changes_mark WHERE id > %s", [floor])
         return Touched.by(cursor.fetchall())
 
 
-def _subjects_of(touched: Touched, reached: Mapping[str, set[int]]) -> Ids:
+def subjects_of(touched: Touched, reached: Mapping[str, set[int]]) -> Ids:
     """Return whom rules may say something else about, ids by kind, in one query."""
     found: defaultdict[str, set[int]] = defaultdict(set)
     for own in (Kind.EMPLOYEE.value, Kind.POSITION.value):

@@ -47,6 +47,7 @@ class Command(BaseCommand):
                     file_name=sheet.path.name,
                     actor=actor,
                     options=options_of(options),
+                    with_impact=False,
                 )
             except Refusal as refusal:
                 if not options["json"]:
