@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VERSION = "row_version"
 VERSION_SPANISH = "versión de la fila"
 VERSION_LENGTH = 16
+# Beside the rows that come back refused; on the way in it is left aside.
+REFUSED_BECAUSE = "refused_because"
+REFUSED_BECAUSE_SPANISH = "rechazada porque"
 SEPARATES = "\x1f"
 
 

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,11 +23,14 @@ from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
+from .blank import template_xlsx
 from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob
 from .rights import in_order, kinds_for
 from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, upload
+from .shown import impact_shown
+from .writing import FORMATS
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -72,7 +76,16 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 f"<path:object_id>/{name}/", self.admin_site.admin_view(method), name=f"imports_importjob_{name}"
             )
 
-        return [view("confirm", self.confirm_view), view("abandon", self.abandon_view), *super().get_urls()]
+        template = path(
+            "template/<slug:kind>/", self.admin_site.admin_view(self.template_view), name="imports_importjob_template"
+        )
+        return [
+            view("confirm", self.confirm_view),
+            view("abandon", self.abandon_view),
+            view("refused", self.refused_view),
+            template,
+            *super().get_urls(),
+        ]
 
     # The list
 
@@ -118,8 +131,8 @@ class ImportJobAdmin(ReadOnlyAdmin):
         else:
             form = UploadForm(_person(request), initial={"kind": request.GET.get("kind", "")})
         kinds = [
-            (capfirst(str(resource.model()._meta.verbose_name_plural)), list(resource.columns().values()))
-            for resource in kinds_for(_person(request), "import").values()
+            (kind, capfirst(str(resource.model()._meta.verbose_name_plural)), list(resource.columns().values()))
+            for kind, resource in kinds_for(_person(request), "import").items()
         ]
         return self._page(
             request, "imports/upload.html", {"form": form, "kinds": kinds, "title": _("Bring a sheet in")}
@@ -170,6 +183,8 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 "good": good,
                 "read_as": job.options.get("read_as", {}),
                 "separator": SEPARATOR_LABELS.get(job.options.get("read_as", {}).get("separator", ""), ""),
+                "has_refused_rows": is_owner and job.refused_rows is not None,
+                "impact": impact_shown(job.impact),
                 "errors_by_line": sorted(by_line.items()),
                 "errors_total": len(errors),
                 "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
@@ -211,6 +226,25 @@ class ImportJobAdmin(ReadOnlyAdmin):
             messages.success(request, _("The file was dropped; nothing was changed."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_changelist"))
 
+    def refused_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Hand out the refused rows to whoever brought the file."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        job = self._job(request, object_id)
+        if job.user_id != request.user.pk or job.refused_rows is None:
+            raise Http404
+        name = f"{job.file_name.rpartition('.')[0] or job.kind} ({_('refused rows')}).xlsx"
+        return _download(bytes(job.refused_rows), name)
+
+    def template_view(self, request: HttpRequest, kind: str) -> HttpResponse:
+        """Hand out an empty sheet of a kind."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        resource = kinds_for(_person(request), "import").get(kind)
+        if resource is None or not self.has_add_permission(request):
+            raise Http404
+        return _download(template_xlsx(resource(), user=_person(request)), f"{_kind_label(kind)}.xlsx")
+
     def _posted(self, request: HttpRequest, object_id: str) -> ImportJob:
         if request.method != "POST":
             raise PermissionDenied
@@ -233,6 +267,13 @@ class ImportJobAdmin(ReadOnlyAdmin):
             template,
             {**self.admin_site.each_context(request), "opts": self.opts, "media": LOOKS, **context},
         )
+
+
+def _download(content: bytes, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=FORMATS["xlsx"])
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _kind_label(kind: str) -> str:

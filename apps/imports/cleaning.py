@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from apps.common.cells import CellError, Reading, as_shown, fold, is_empty
-from apps.common.resources import VERSION, Column, SheetResource
+from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, SheetResource
 
 from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
@@ -26,6 +26,7 @@ CHUNK = 5_000
 REMEMBERED = 20_000
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NOTHING = "\\N"
+LEFT_ASIDE = frozenset({fold(REFUSED_BECAUSE), fold(REFUSED_BECAUSE_SPANISH)})
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Cells:
     def __init__(self, resource: SheetResource, table: Table):
         self.resource, self.table = resource, table
         self.errors: list[Error] = []
+        self.left_aside: set[int] = set()  # places of columns that are not ours to read
         self.headers = self._read_header()
         self.present = [name for name in self.headers if name is not None]
         self.told: list[Error] = []
@@ -70,6 +72,10 @@ class Cells:
         columns: list[str | None] = []
         for title in self.table.header:
             if is_empty(title):
+                columns.append(None)
+                continue
+            if fold(title) in LEFT_ASIDE:
+                self.left_aside.add(len(columns))
                 columns.append(None)
                 continue
             name = known.get(fold(title))
@@ -145,7 +151,7 @@ class Cells:
         texts: dict[str, list[str]] = {}
         for place, name in enumerate(self.headers):
             if name is None:
-                if any(not is_empty(cell) for cell in columns[place]):
+                if place not in self.left_aside and any(not is_empty(cell) for cell in columns[place]):
                     self._unnamed.add(place)
             elif name == VERSION:
                 versions = [as_shown(cell).strip().translate(_ESCAPES) for cell in columns[place]]

@@ -61,6 +61,7 @@ def print_report(command: BaseCommand, report: Report, *, title: str = "") -> No
             "refused": report.refused,
         }
     )
+    _print_impact(out, report.impact)
     for error in report.errors[:SHOWN]:
         out.write("  " + error_line(error))
     if len(report.errors) > SHOWN:
@@ -69,6 +70,24 @@ def print_report(command: BaseCommand, report: Report, *, title: str = "") -> No
         out.write("  " + _("warning: %(message)s") % {"message": warning["message"]})
     if len(report.warnings) > SHOWN:
         out.write("  " + _("… and %(count)s more") % {"count": len(report.warnings) - SHOWN})
+
+
+def _print_impact(out: OutputWrapper, impact: dict[str, Any]) -> None:
+    coverage, rules = impact.get("coverage"), impact.get("rules", {})
+    for unit in (coverage or {}).get("units", ()):
+        missing = unit["ahead"]["deficit_hours"]
+        out.write(
+            "  "
+            + _("%(unit)s: missing hours over %(weeks)s weeks %(before)s → %(after)s")
+            % {"unit": unit["code"], "weeks": coverage["weeks"], **missing}
+        )
+    for code in sorted({*rules.get("opened", {}), *rules.get("closed", {})}):
+        opened, closed = rules["opened"].get(code, 0), rules["closed"].get(code, 0)
+        out.write(
+            "  "
+            + _("%(rule)s: %(opened)s violations opened, %(closed)s closed")
+            % {"rule": code, "opened": opened, "closed": closed}
+        )
 
 
 def error_line(error: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ class ImportJob(Recorded):
     file_name = models.CharField(_("file"), max_length=255)
     # The bytes stay in the database until the job is decided: no temporary files, no shared folder.
     content = models.BinaryField(_("content"), null=True, editable=False)
+    # The rows that were refused, as a workbook to mend; kept as long as the content, or some days once it is decided.
+    refused_rows = models.BinaryField(_("refused rows as a workbook"), null=True, editable=False)
     digest = models.CharField(_("fingerprint"), max_length=64, blank=True)
     options = models.JSONField(_("how it is read"), default=dict, blank=True)
     mode = models.CharField(_("mode"), max_length=16, choices=Mode, default=Mode.ALL_OR_NOTHING)

@@ -40,6 +40,7 @@ class Report:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     impact: dict[str, Any] = field(default_factory=dict)
     read_as: dict[str, Any] = field(default_factory=dict)
+    refused_rows: bytes | None = None
 
     @property
     def ok(self) -> bool:

@@ -28,12 +28,14 @@ from .matching import match
 from .models import ImportJob
 from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
 from .reports import SHOWN_CHANGES, Report, report_on
+from .returning import refused_xlsx
 from .rights import may
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
 PREVIEW_LIFE = timedelta(minutes=60)
+REFUSED_LIFE = timedelta(days=7)
 KEPT_ERRORS = 2_000
 
 
@@ -176,14 +178,20 @@ def abandon(*, job: ImportJob, actor: User) -> ImportJob:
 def _forgotten() -> dict[str, Any]:
     """Return what is left of an import that was never made: that there was one."""
     return {
-        "state": JobState.ABANDONED, "content": None, "errors": [], "impact": {}, "options": {},
+        "state": JobState.ABANDONED, "content": None, "refused_rows": None, "errors": [], "impact": {}, "options": {},
         "decided_at": timezone.now(),
     }  # fmt: skip
 
 
 def drop_stale(*, actor: User | None) -> int:
-    """Forget the content of uploads that nobody confirmed within the hour. Safe to run twice."""
+    """Forget the content of uploads that nobody confirmed within the hour, and refused rows nobody mended in a week.
+
+    Safe to run twice.
+    """
     with acting(actor, origin="task"):
+        ImportJob.objects.filter(refused_rows__isnull=False, decided_at__lt=timezone.now() - REFUSED_LIFE).update(
+            refused_rows=None
+        )
         return ImportJob.objects.stale(timezone.now() - PREVIEW_LIFE).update(**_forgotten())
 
 
@@ -274,6 +282,8 @@ def _bring_in(
     if with_impact and outcome is not None and report.created + report.updated:
         told = impact_since(begun, actor)
         report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
+    if report.refused:
+        report.refused_rows = refused_xlsx(cells, sheet, report.errors)
     sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
     return report, cells.rows
 
@@ -283,6 +293,7 @@ def _note(job: ImportJob, report: Report, content: bytes) -> None:
     job.created, job.updated = report.created, report.updated
     job.unchanged, job.refused = report.unchanged, report.refused
     job.errors = report.errors[:KEPT_ERRORS]
+    job.refused_rows = report.refused_rows
     # What a preview found about coverage stays: to confirm is to have seen it.
     if report.impact.get("coverage") or not job.impact:
         job.impact = report.impact

@@ -108,7 +108,7 @@ def write_xlsx(resource: SheetResource, rows: QuerySet[Any], *, user: User | Non
     headers = _headers(resource, spanish)
     for number, title in enumerate(headers, start=1):
         sheet.column_dimensions[get_column_letter(number)].width = max(12, len(title) + 2)
-    sheet.append([_cell(sheet, title, bold=True) for title in headers])
+    sheet.append([sheet_cell(sheet, title, bold=True) for title in headers])
     masked = _masked(user)
     for chunk in _chunks(resource, rows):
         for instance in chunk:
@@ -117,10 +117,10 @@ def write_xlsx(resource: SheetResource, rows: QuerySet[Any], *, user: User | Non
             sheet.append(
                 [
                     *(
-                        _cell(sheet, column.widget.typed(value) if not isinstance(value, str) else text, text=text)
+                        sheet_cell(sheet, column.widget.typed(value) if not isinstance(value, str) else text, text=text)
                         for column, value, text in zip(columns, values, texts, strict=True)
                     ),
-                    _cell(sheet, resource.version_of(instance)),
+                    sheet_cell(sheet, resource.version_of(instance)),
                 ]
             )
     out = io.BytesIO()
@@ -153,13 +153,14 @@ def table_xlsx(title: str, rows: Iterable[Sequence[Any]]) -> bytes:
         if number == 0:
             for column, name in enumerate(row, start=1):
                 sheet.column_dimensions[get_column_letter(column)].width = max(12, len(str(name)) + 2)
-        sheet.append([_cell(sheet, value, bold=number == 0) for value in row])
+        sheet.append([sheet_cell(sheet, value, bold=number == 0) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
 
 
-def _cell(sheet: Any, value: Any, *, text: str = "", bold: bool = False) -> Any:
+def sheet_cell(sheet: Any, value: Any, *, text: str = "", bold: bool = False) -> Any:
+    """Return a cell for a page that is written as it goes; a text is typed as text, so that no formula runs."""
     if value is None or value == "" or value == ():
         return None
     if isinstance(value, bool):

@@ -12,7 +12,7 @@ import django
 def main() -> int:
     os.environ["COVERIS_TODAY"] = "2026-12-09"
     django.setup()
-    from . import figures, marking, pages, rules
+    from . import figures, imports, marking, pages, rules
     from .harness import Report
 
     benches = {
@@ -20,6 +20,7 @@ def main() -> int:
         "ledger": figures.ledger,
         "coverage": figures.coverage,
         "growth": figures.growth,
+        "imports": imports.imports,
         "marking": marking.run,
         "pages": pages.pages,
     }

@@ -1,0 +1,52 @@
+"""What a job keeps, as its page shows it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from apps.business_rules.models import BusinessRule
+
+
+def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the page says of an impact; None where a sheet has none."""
+    coverage, rules = impact.get("coverage"), impact.get("rules", {})
+    if not coverage:
+        return None
+    names = dict(BusinessRule.objects.values_list("code", "name"))
+    opened, closed = rules.get("opened", {}), rules.get("closed", {})
+    return {
+        "looked": True,
+        "asked": rules.get("asked", True),
+        "weeks": coverage["weeks"],
+        "changed": coverage["changed"],
+        "units": [
+            {"code": unit["code"], "name": unit["name"], "now": _missing(unit["now"]), "ahead": _missing(unit["ahead"])}
+            for unit in coverage["units"]
+        ],
+        "total_now": _missing(coverage["total"]["now"]),
+        "total_ahead": _missing(coverage["total"]["ahead"]),
+        "rules": [
+            {
+                "name": names.get(code, code),
+                "opened": opened.get(code, 0),
+                "closed": closed.get(code, 0),
+                "opened_text": _("%(count)s opened") % {"count": opened.get(code, 0)},
+                "closed_text": _("%(count)s closed") % {"count": closed.get(code, 0)},
+            }
+            for code in sorted({*opened, *closed})
+        ],
+    }
+
+
+def _missing(figures: dict[str, dict[str, str]]) -> dict[str, Any]:
+    before, after = (Decimal(figures["deficit_hours"][side]) for side in ("before", "after"))
+    return {
+        "before": number_format(before, 2, use_l10n=True),
+        "after": number_format(after, 2, use_l10n=True),
+        "worse": after > before,
+        "better": after < before,
+    }

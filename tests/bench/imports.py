@@ -1,0 +1,156 @@
+"""`./run bench imports`: what a sheet costs, beside the library's own road and beside a bare COPY of the same file."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import tablib
+from django.core.management import call_command
+from django.db import connection, transaction
+from import_export.fields import Field
+from import_export.resources import ModelResource
+from import_export.widgets import ForeignKeyWidget
+
+from apps.imports.services import import_sheet
+from apps.org.models import OrgUnit, Position
+from tests.imports.support import workbook
+
+from . import stage
+from .harness import Figure, Report, alternate, ratio
+from .memory import most_memory
+
+ROWS, STOCK_ROWS, MANY = 20_000, 1_000, (100_000, 1_000_000)
+MANY_IN_A_WORKBOOK = 250_000
+POSITIONS = ("code", "title", "unit_code", "required_weekly_hours", "opens_on", "closes_on")
+EMPLOYEES = ("employee_number", "given_name", "family_name", "email", "national_id", "home_unit_code", "hired_on")
+
+
+class StockResource(ModelResource):
+    """Positions as one would first declare them: the library asks and saves row by row."""
+
+    unit_code = Field("org_unit", "unit_code", ForeignKeyWidget(OrgUnit, "code"))
+
+    class Meta:
+        model = Position
+        import_id_fields = ("code",)
+        fields = ("code", "title", "unit_code", "required_weekly_hours", "opens_on", "closes_on")
+        skip_unchanged = True
+
+
+def positions(count: int, units: int, closes: str = "2028-12-31") -> Iterator[tuple[Any, ...]]:
+    for number in range(count):
+        yield (
+            f"N{number:07d}",
+            f"Puesto nuevo {number}",
+            f"U{number % units + 1}",
+            20 + number % 30,
+            "2026-01-01",
+            closes,
+        )
+
+
+def people(count: int, units: int) -> Iterator[tuple[Any, ...]]:
+    for n in range(count):
+        yield (f"N{n:07d}", f"Nombre {n % 900}", f"Apellido {n % 7_000}", f"n{n}@clinic.example", str(30_000_000 + n),
+               f"U{n % units + 1}", f"2026-01-{n % 28 + 1:02d}")  # fmt: skip
+
+
+def sheet(header: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def brought_in(kind: str, content: bytes, **options: Any) -> None:
+    """Bring a sheet in with history, marks and rules on, and take it back."""
+    with transaction.atomic():
+        report = import_sheet(kind=kind, content=content, file_name=kind, actor=None, with_impact=False, **options)
+        if not report.ok:
+            raise AssertionError(report.errors[:3])
+        transaction.set_rollback(True)
+
+
+def stock(content: bytes, *, dry_run: bool = False) -> None:
+    with transaction.atomic():
+        data = tablib.Dataset().load(content.decode(), format="csv")
+        result = StockResource().import_data(data, dry_run=dry_run, raise_errors=True, use_transactions=True)
+        if result.has_errors() or result.has_validation_errors():
+            raise AssertionError("the library refused the sheet")
+        transaction.set_rollback(True)
+
+
+def copied(content: bytes) -> None:
+    """Copy the same file into a table that is nobody's."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE bare ({', '.join(f'{name} text' for name in POSITIONS)}) ON COMMIT DROP")
+        with cursor.copy("COPY bare FROM STDIN (FORMAT csv, HEADER)") as copy:
+            copy.write(content)
+        transaction.set_rollback(True)
+
+
+def timed(work: Callable[[], object]) -> float:
+    gc.collect()
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def imports(sizes: Sequence[str], rounds: int, report: Report) -> None:
+    """Rows a second as ratios in one run; memory; and whether it slows down as the table grows tenfold."""
+    paces: dict[str, float] = {}
+    for size in sizes:
+        stage.enter(size, report)
+        call_command("load_reference", verbosity=0)
+        units = OrgUnit.objects.count()
+        content = sheet(POSITIONS, positions(ROWS, units))
+        few = sheet(POSITIONS, positions(STOCK_ROWS, units))
+        seconds = alternate(
+            {
+                "copy": partial(copied, content),
+                "ours": partial(brought_in, "positions", content),
+                "preview": partial(brought_in, "positions", content, dry_run=True),
+                "stock": partial(stock, few),
+                "stock preview": partial(stock, few, dry_run=True),
+            },
+            rounds=min(rounds, 3),
+        )
+        for name in ("stock", "stock preview"):
+            seconds[name] = [each * ROWS / STOCK_ROWS for each in seconds[name]]
+        paces[size] = ROWS / sorted(seconds["ours"])[len(seconds["ours"]) // 2]
+        for title, name, base, goal in (
+            ("the library row by row (scaled) / ours", "stock", "ours", 60.0),
+            ("the library's dry run (scaled) / our preview", "stock preview", "preview", 10.0),
+        ):
+            report.add(
+                Figure(f"{ROWS} positions: {title}", size, *ratio(seconds, name, base), goal=goal, at_least=True,
+                       note=f"{paces[size]:.0f} rows/s")
+            )  # fmt: skip
+        report.add(Figure(f"{ROWS} positions: ours / a bare COPY", size, *ratio(seconds, "ours", "copy")))
+        if size == "s":
+            continue
+        for count in MANY:
+            rows = sheet(EMPLOYEES, people(count, units))
+            _one(f"{count} employees, CSV", size, count, partial(brought_in, "employees", rows), report)
+        rows = workbook(EMPLOYEES, *people(MANY_IN_A_WORKBOOK, units))
+        _one(f"{MANY_IN_A_WORKBOOK} employees, XLSX", size, MANY_IN_A_WORKBOOK,
+             partial(brought_in, "employees", rows), report)  # fmt: skip
+    if {"m", "l"} <= set(sizes):
+        slower = paces["m"] / paces["l"]
+        report.add(Figure("rows/s, m / l (ten times the table)", "m–l", *[slower] * 3, goal=1.15))
+
+
+def _one(title: str, size: str, count: int, work: Callable[[], object], report: Report) -> None:
+    taken: list[float] = []
+    memory = most_memory(lambda: taken.append(timed(work)))
+    report.add(Figure(f"{title}: rows/s", size, *[count / taken[0]] * 3))
+    if memory is not None:
+        ours, _database = memory
+        report.add(Figure(f"{title}: most memory of ours, MB", size, *[ours] * 3, goal=512.0))
