@@ -35,6 +35,8 @@ def template_xlsx(resource: SheetResource, *, user: User) -> bytes:
     sheet: Any = book.active
     sheet.title = (resource.spanish if spanish else resource.sheet)[:31]
     sheet.freeze_panes = "A2"
+    # One list of codes is example enough: a code may not stand in two.
+    others = [column.name for column in resource.columns().values() if isinstance(column, References)][1:]
     for number, column in enumerate(resource.columns().values(), start=1):
         letter = get_column_letter(number)
         header = sheet.cell(1, number, column.spanish if spanish else column.name)
@@ -42,7 +44,7 @@ def template_xlsx(resource: SheetResource, *, user: User) -> bytes:
         header.fill = HEADER_GROUND
         header.comment = Comment(_note(column), "Coveris", width=280, height=150)
         sheet.column_dimensions[letter].width = max(14, len(str(header.value)) + 4)
-        example = sheet.cell(2, number, _example(column, user))
+        example = sheet.cell(2, number, _example(column, user) if column.name not in others else None)
         example.font = EXAMPLE_INK
         for row in range(2, PREPARED + 2):
             sheet.cell(row, number).number_format = _format(column)

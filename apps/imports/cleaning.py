@@ -6,17 +6,20 @@ take) does so only where the cell changes something: what is stored already may 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import connection
+from django.db.models import CharField
 from django.utils.translation import gettext as _
 
-from apps.common.cells import CellError, Reading, as_shown, fold, is_empty
-from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, SheetResource
+from apps.common.cells import CellError, Reading, Text, as_shown, fold, is_empty
+from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, Reference, SheetResource
 
 from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
@@ -26,6 +29,9 @@ CHUNK = 5_000
 REMEMBERED = 20_000
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NOTHING = "\\N"
+# Words and numbers that begin with a letter: nothing a spreadsheet mangles, runs or hides, nothing COPY escapes.
+PLAIN = re.compile(r"[A-Za-zÁÉÍÓÚÑÜáéíóúñü](?:[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9 .,:()/_-]*[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9.)])?")
+CODE_LENGTH = 200
 LEFT_ASIDE = frozenset({fold(REFUSED_BECAUSE), fold(REFUSED_BECAUSE_SPANISH)})
 
 
@@ -64,6 +70,7 @@ class Cells:
         self._known: dict[str, dict[Any, str | Faulty]] = {column.name: {} for column in self._columns}
         self._doubt_numbers: dict[Faulty, int] = {}
         self._unnamed: set[int] = set()
+        self._plain = {column.name: longest for column in self._columns if (longest := self._takes_plainly(column))}
 
     # Header
 
@@ -193,6 +200,9 @@ class Cells:
         return texts
 
     def _read(self, column: Column, cell: Any) -> str | Faulty:
+        longest = self._plain.get(column.name)
+        if longest is not None and type(cell) is str and len(cell) <= longest and PLAIN.fullmatch(cell):
+            return cell
         model = self.resource.model()
         doubt: Faulty | None = None
         try:
@@ -227,6 +237,17 @@ class Cells:
             number = self._doubt_numbers[doubt] = len(self.doubts)
             self.doubts.append(doubt)
         return number
+
+    def _takes_plainly(self, column: Column) -> int | None:
+        """Return how long a plain text the column takes as it stands; None where its content is looked at."""
+        if type(column.widget) is not Text:
+            return None
+        if isinstance(column, Reference):
+            return CODE_LENGTH
+        field = column.attribute and self.resource.model()._meta.get_field(column.attribute)
+        if type(field) is not CharField or field.choices:
+            return None
+        return field.max_length if all(type(one) is MaxLengthValidator for one in field.validators) else None
 
     def _tell(self, line: int, column: str, value: Any, code: str, message: str) -> None:
         if len(self.told) < MOST_TOLD:
