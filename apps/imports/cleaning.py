@@ -188,7 +188,7 @@ class Cells:
             found = known.get(key)
             if found is None:
                 found = known[key] = self._read(column, cell)
-            if type(found) is str:
+            if isinstance(found, str):
                 texts.append(found)
                 continue
             texts.append(found.text)

@@ -73,8 +73,8 @@ def print_report(command: BaseCommand, report: Report, *, title: str = "") -> No
 
 
 def _print_impact(out: OutputWrapper, impact: dict[str, Any]) -> None:
-    coverage, rules = impact.get("coverage"), impact.get("rules", {})
-    for unit in (coverage or {}).get("units", ()):
+    coverage, rules = impact.get("coverage") or {}, impact.get("rules", {})
+    for unit in coverage.get("units", ()):
         missing = unit["ahead"]["deficit_hours"]
         out.write(
             "  "

@@ -289,7 +289,12 @@ def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:
         child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         too_slow = threading.Event()
-        watch = threading.Timer(limits.seconds * 2, lambda: (too_slow.set(), process.kill()))
+
+        def give_up() -> None:
+            too_slow.set()
+            process.kill()
+
+        watch = threading.Timer(limits.seconds * 2, give_up)
         watch.start()
         said_something = False
         try:
