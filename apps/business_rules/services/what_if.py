@@ -363,6 +363,7 @@ def _latest_mark() -> int:
 
 
 def marked_since(floor: int) -> Touched:
+    """Return what the marks made after this one are about."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT kind, subject_id, alone FROM changes_mark WHERE id > %s", [floor])
         return Touched.by(cursor.fetchall())
