@@ -1,0 +1,173 @@
+"""What a comparison of two weeks says: its sides, its causes, where it changed most, the records behind a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from apps.org.querysets import inside
+
+from ..corrected import Stamp
+from ..overview import Figures
+from .causes import Cause
+
+BRIDGED = ("required", "assigned", "unqualified")
+MOST_POSITIONS = 12
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one cause is worth between the two weeks, in hour-days, and how many records are behind it."""
+
+    cause: Cause
+    records: int
+    required: int
+    assigned: int
+    unqualified: int
+
+    def __add__(self, other: Part) -> Part:
+        return Part(
+            self.cause,
+            self.records + other.records,
+            self.required + other.required,
+            self.assigned + other.assigned,
+            self.unqualified + other.unqualified,
+        )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A position whose figures differ most, in hour-days, before and after."""
+
+    position_id: int
+    code: str
+    title: str
+    required: tuple[int, int]
+    assigned: tuple[int, int]
+    deficit: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two weeks. `closed_at` is set for a week that is kept for good, `stamp` if that was corrected."""
+
+    week: date
+    closed_at: datetime | None
+    figures: Figures
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record behind a cause and what it is worth in a position, in hour-days.
+
+    `record_id` is that of an assignment, employee, leave, tag of an employee, adjustment or position, as the cause
+    says; `name` the kind of leave, the name of the tag or the reason of the adjustment; `hours` the weekly hours of an
+    assignment or adjustment; `week` the closed week of a correction.
+    """
+
+    cause: Cause
+    record_id: int
+    position_id: int
+    position_code: str
+    position_title: str
+    unit_name: str
+    employee_id: int | None
+    employee_number: str | None
+    employee_name: str | None
+    starts: date | None
+    ends: date | None
+    name: str
+    hours: Decimal | None
+    week: date | None
+    required: int
+    assigned: int
+    unqualified: int
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Which records are wanted: those behind a cause, worth most first; `limit` None = all."""
+
+    cause: Cause
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """Two weeks of a part of the organisation and everything that makes them differ; `records` as asked for."""
+
+    before: Side
+    after: Side
+    parts: Sequence[Part]
+    moved: Sequence[Moved]
+    records: Sequence[Record] = ()
+
+    def bridge(self, figure: str) -> list[Part]:
+        """Return the causes that move one of the BRIDGED figures, in the order of the drawing."""
+        return [part for part in self.parts if getattr(part, figure)]
+
+    def change(self, figure: str) -> int:
+        return int(getattr(self.after.figures, figure) - getattr(self.before.figures, figure))
+
+
+@dataclass(frozen=True)
+class Place:
+    """The positions asked about: those under a unit (None = all), or one, as far as they are in a scope."""
+
+    root: int | None = None
+    position: int | None = None
+    scope: int | None = None
+
+    @property
+    def params(self) -> dict[str, int | None]:
+        return {"root": self.root, "position": self.position, "scope": self.scope}
+
+    def has_more_than(self, number: int) -> bool:
+        """Say whether there are more than so many positions here now."""
+        if self.position is not None:
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""SELECT count(*) FROM (
+                    SELECT FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
+                    WHERE {inside("u.path")} LIMIT %(most)s
+                ) AS some""",
+                {**self.params, "most": number + 1},
+            )
+            return bool(cursor.fetchone()[0] > number)
+
+    def tops(self) -> list[int]:
+        """Return the units (ids) whose figures, with all below them, are those of the place: one, or all roots."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""SELECT u.id FROM org_orgunit u WHERE {inside("u.path")}
+                AND (u.parent_id IS NULL OR u.id = %(root)s OR u.id = %(scope)s)
+                AND NOT EXISTS (SELECT FROM unnest(u.path[:cardinality(u.path) - 1]) AS above (id)
+                    JOIN org_orgunit a ON a.id = above.id WHERE {inside("a.path")})""",
+                self.params,
+            )
+            return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which positions of a place are looked at in one go: these ids, or those after one id up to another; all else."""
+
+    ids: Sequence[int] | None = None
+    after: int | None = None
+    upto: int | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            "among": None if self.ids is None else list(self.ids),
+            "among_after": self.after,
+            "among_upto": self.upto,
+        }
