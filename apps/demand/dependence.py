@@ -69,7 +69,7 @@ FEW = f"""
     held AS MATERIALIZED (
         -- How rare each required tag is; beyond a thousand holders it does not matter.
         SELECT c.id AS tag_id, (
-            SELECT count(*) FROM (SELECT FROM tags_employeetag h WHERE h.tag_id = c.id LIMIT 1000) AS some
+            SELECT count(*) FROM (SELECT FROM tags_employeetag h WHERE h.tag_id = c.id LIMIT 1000) AS counted
         ) AS often
         FROM tags_tagcatalog c
         WHERE EXISTS (SELECT FROM tags_positiontag w WHERE w.tag_id = c.id AND w.level = 'REQUIRED')

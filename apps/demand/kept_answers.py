@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
@@ -20,7 +19,6 @@ from apps.common.clock import today
 from .models.kept_answer import KeptAnswer
 
 logger = logging.getLogger(__name__)
-Kept = TypeVar("Kept", bound=KeptAnswer)
 # Called with how many positions have been looked at, of how many.
 Tell = Callable[[int, int], None]
 # The classes of the session locks by which an answer is held by whoever looks for it, by table.
@@ -77,7 +75,7 @@ def one_snapshot() -> Iterator[None]:
         yield
 
 
-def carry_out(kept: Kept, find: Callable[[Kept, Tell], dict[str, object]]) -> bool:
+def carry_out[Kept: KeptAnswer](kept: Kept, find: Callable[[Kept, Tell], dict[str, object]]) -> bool:
     """Look for an answer, unless somebody else is at it; return whether that came to an end.
 
     `find` returns the fields to write beside those of every answer. One that fails thrice is given up, says so, and is

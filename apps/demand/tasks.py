@@ -16,7 +16,10 @@ def compare_waiting() -> int:
 
 @shared_task(name="demand.look_for_dependence")
 def look_for_dependence() -> int:
-    """Every few seconds: look for positions that hang on one person if asked; return how often. Twice: held by a lock."""
+    """Every few seconds: look for positions that hang on one person, if asked; return how often.
+
+    Twice: held by a lock.
+    """
     from .dependence import look_if_asked
 
     return look_if_asked()

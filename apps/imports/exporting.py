@@ -32,7 +32,18 @@ from apps.common.resources import SheetResource, resources
 from apps.users.permissions import sees_sensitive
 
 from .rights import may
-from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, table_csv, table_csv_lines, table_xlsx, write_csv, write_xlsx
+from .writing import (
+    FORMATS,
+    PLAIN,
+    SPANISH_EXCEL,
+    Style,
+    rows_for,
+    table_csv,
+    table_csv_lines,
+    table_xlsx,
+    write_csv,
+    write_xlsx,
+)
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen

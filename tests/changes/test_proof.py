@@ -99,7 +99,9 @@ def test_a_proof_tells_which_figure_of_which_week_differed(clinic: None, as_user
     response = client.get(f"/admin/changes/proof/{proof.pk}/change/")
     [one] = response.context["subjects"]
     assert one.subject == row.pk
-    assert [(line.figure, line.stored, line.computed) for line in one.differences] == [("Required hours", kept + 7, kept)]
+    assert [(line.figure, line.stored, line.computed) for line in one.differences] == [
+        ("Required hours", kept + 7, kept)
+    ]
     assert str(kept + 7) in response.content.decode().replace(",", "")
 
 

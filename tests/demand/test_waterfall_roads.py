@@ -144,7 +144,7 @@ def test_a_termination_and_a_new_beginning_on_one_day_are_told(clinic: Clinic, l
     nurse_at_p1(clinic)
     drain()
     apply_transition(clinic.nurse, "terminate", actor=None, reason="x", last_day=TODAY)
-    apply_transition(clinic.nurse, "rehire", actor=None, reason="x", hired_on=TODAY + DAY)
+    apply_transition(clinic.nurse, "rehire", actor=None, reason="x", hired_on=TODAY + 2 * DAY)
     drain()
     found = assert_one_answer(Place(), MONDAY, NEXT)
     assert {part.cause: part.assigned for part in found.parts} == {Cause.LEFT: -2400 * 3}
@@ -242,9 +242,7 @@ def kept_answer(user: Any, place: Place, first: date, second: date, **more: Any)
 
 @hypothesis_settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10_000), weeks=st.integers(0, 2), pair=WEEKS_APART)
-def test_what_workers_keep_is_what_looking_at_everybody_gives(
-    seed: int, weeks: int, pair: tuple[int, int]
-) -> None:
+def test_what_workers_keep_is_what_looking_at_everybody_gives(seed: int, weeks: int, pair: tuple[int, int]) -> None:
     def check() -> None:
         oracle = build_with_renewals(seed)
         monday = oracle.today - DAY * oracle.today.weekday()
@@ -327,9 +325,10 @@ def test_while_it_is_compared_anew_the_pages_of_the_answer_before_can_be_turned(
 def test_each_scope_has_an_answer_of_its_own(clinic: Clinic, huge: None) -> None:
     nurse_at_p1(clinic, starts_on=NEXT)
     mine = Place(scope=clinic.h1.pk)
-    assert kept_answer(clinic.manager, mine, MONDAY, NEXT).pk == kept_answer(
-        clinic.manager, Place(root=clinic.h1.pk, scope=clinic.h1.pk), MONDAY, NEXT
-    ).pk
+    assert (
+        kept_answer(clinic.manager, mine, MONDAY, NEXT).pk
+        == kept_answer(clinic.manager, Place(root=clinic.h1.pk, scope=clinic.h1.pk), MONDAY, NEXT).pk
+    )
     assert kept_answer(clinic.admin, Place(root=clinic.h1.pk), MONDAY, NEXT).scope_id is None
     with pytest.raises(Refusal):
         request_comparison(actor=clinic.manager, place=Place(), first=MONDAY, second=NEXT)

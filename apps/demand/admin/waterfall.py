@@ -130,4 +130,3 @@ class WaterfallPage(Screen):  # type: ignore[misc]
             )  # fmt: skip
         page = reverse(f"{self.admin_site.name}:demand_positioncoverage_waterfall")
         return HttpResponseRedirect(page + asked.query())
-

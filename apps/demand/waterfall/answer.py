@@ -138,7 +138,7 @@ class Place:
                 f"""SELECT count(*) FROM (
                     SELECT FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
                     WHERE {inside("u.path")} LIMIT %(most)s
-                ) AS some""",
+                ) AS counted""",
                 {**self.params, "most": number + 1},
             )
             return bool(cursor.fetchone()[0] > number)

@@ -14,7 +14,6 @@ from apps.changes.figures import kept
 from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.changes.storing import are_of
-from apps.org.querysets import inside
 
 from ..corrected import stamps
 from ..kept_answers import one_snapshot
@@ -155,7 +154,10 @@ def look(
         cursor.execute(
             f"{sql}, {KEEPING if keep else ''} {ANSWER}",
             {
-                **params, "cause": behind.cause.value, "limit": behind.limit, "offset": behind.offset,
+                **params,
+                "cause": behind.cause.value,
+                "limit": behind.limit,
+                "offset": behind.offset,
                 **({"comparison": keep[0], "run": keep[1]} if keep else {}),
             },
         )
@@ -168,7 +170,10 @@ def look(
         if row[0] == "moved"
     ]
     return Looked(
-        (sides.get(0, Figures()), sides.get(1, Figures())), parts, moved, [row[3:] for row in rows if row[0] == "record"]
+        (sides.get(0, Figures()), sides.get(1, Figures())),
+        parts,
+        moved,
+        [row[3:] for row in rows if row[0] == "record"],
     )
 
 

@@ -18,7 +18,6 @@ from .comparing import Looked, as_waterfall
 
 def key_of(place: Place, first: date, second: date) -> dict[str, Any]:
     """Return what tells the comparison of two weeks of a place from any other."""
-    assert place.position is None
     root = None if place.root == place.scope else place.root
     return {"root_id": root, "scope_id": place.scope, "first": first, "second": second}
 
@@ -34,9 +33,9 @@ def read(kept: Comparison, *, behind: Behind | None = None) -> Waterfall | None:
         found = found.order_by("-worth", "-short", "record_id", "position_id", "side")
         upto = None if behind.limit is None else behind.offset + behind.limit
         rows = list(
-            found.values_list(
-                "record_id", "position_id", "employee_id", "side", "required", "assigned", "unqualified"
-            )[behind.offset : upto]
+            found.values_list("record_id", "position_id", "employee_id", "side", "required", "assigned", "unqualified")[
+                behind.offset : upto
+            ]
         )
     looked = Looked(
         (Figures(**told["sides"][0]), Figures(**told["sides"][1])),

@@ -24,7 +24,6 @@ from ..badges import type_badge
 from ..models import EmployeeTag, TagCatalog
 from ..services import save_catalogue
 
-
 # Holders are counted so far: a contract of a large house has hundreds of thousands.
 MOST_COUNTED = 1_000
 
