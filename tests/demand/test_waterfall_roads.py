@@ -22,7 +22,18 @@ from apps.common.errors import Refusal
 from apps.demand.kept_answers import has_changed_since
 from apps.demand.models import ComparedRecord, Comparison, PositionCoverage
 from apps.demand.services import request_comparison
-from apps.demand.waterfall import BRIDGED, Behind, Cause, Place, TooMuch, Waterfall, carrying_out, comparing, waterfall
+from apps.demand.waterfall import (
+    BRIDGED,
+    Behind,
+    Cause,
+    Place,
+    TooMuch,
+    Waterfall,
+    carrying_out,
+    comparing,
+    kept_figures,
+    waterfall,
+)
 from apps.demand.waterfall.carrying_out import compare_waiting
 from apps.demand.waterfall.kept import read
 from apps.fsm.services import apply_transition
@@ -205,7 +216,7 @@ def test_too_many_dates_or_changes_waiting_are_too_much(
         of_movers(Place(), MONDAY, NEXT)
     monkeypatch.undo()
     monkeypatch.setattr(comparing, "FEW_POSITIONS", 0)
-    monkeypatch.setattr(comparing, "FEW_WAITING", 0)
+    monkeypatch.setattr(kept_figures, "FEW_WAITING", 0)
     of_movers(Place(), MONDAY, NEXT)
     LeaveFactory(employee=clinic.nurse, starts_on=NEXT)
     with pytest.raises(TooMuch):
@@ -342,7 +353,7 @@ def test_one_that_fails_thrice_says_so_and_is_tried_again_later(
 
     kept = request_comparison(actor=clinic.admin, place=Place(), first=MONDAY, second=NEXT)
     with monkeypatch.context() as patch:
-        patch.setattr(carrying_out, "look", fails)
+        patch.setattr(carrying_out, "look_at_everybody", fails)
         for _time in range(2):
             with pytest.raises(OperationalError):
                 compare_waiting()

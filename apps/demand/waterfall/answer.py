@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db import connection
 
@@ -157,17 +156,20 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Among:
-    """Which positions of a place are looked at in one go: these ids, or those after one id up to another; all else."""
+class Range:
+    """The positions looked at in one go: those after one id up to another; None = no bound."""
 
-    ids: Sequence[int] | None = None
     after: int | None = None
     upto: int | None = None
 
-    @property
-    def params(self) -> dict[str, Any]:
-        return {
-            "among": None if self.ids is None else list(self.ids),
-            "among_after": self.after,
-            "among_upto": self.upto,
-        }
+
+@dataclass(frozen=True)
+class Movers:
+    """What can differ between two weeks, by ids: assignments, and positions by what they need.
+
+    `positions` are all of those in which anything can.
+    """
+
+    assignments: Sequence[int]
+    needs: Sequence[int]
+    positions: Sequence[int]

@@ -12,7 +12,7 @@ from apps.org.querysets import inside
 
 from ..coverage import QUALIFIED_CTES, entries_ctes, wanted_ctes
 from ..tables import CLOSED_POSITIONS
-from .answer import Among, Place
+from .answer import Movers, Place, Range
 
 
 def _only(column: str) -> str:
@@ -27,55 +27,16 @@ def _in_force(day: str) -> str:
     return f"(d.from_day <= {day} AND (d.until_day IS NULL OR d.until_day >= {day}))"
 
 
-def _looked_at(among: Among) -> str:
-    """Return SQL for the ids of the positions looked at."""
-    if among.ids is not None:
-        return "SELECT unnest(%(among)s::bigint[]) AS id"
-    return f"""SELECT p.id FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
-        WHERE (%(position)s::bigint IS NULL OR p.id = %(position)s) AND {inside("u.path")} AND {_within("p.id")}"""
-
-
 def _within(column: str) -> str:
-    return (
-        f"(%(among_after)s::bigint IS NULL OR {column} > %(among_after)s)"
-        f" AND (%(among_upto)s::bigint IS NULL OR {column} <= %(among_upto)s)"
-    )
+    return f"(%(after)s::bigint IS NULL OR {column} > %(after)s) AND (%(upto)s::bigint IS NULL OR {column} <= %(upto)s)"
 
 
 OLD, NEW = "%(span_first)s::date + day", "%(span_first)s::date + %(ahead)s + day"
 FIGURES = "required, assigned, reinforcement, unqualified"
 
 
-def attribution_sql(
-    place: Place,
-    first: date,
-    second: date,
-    *,
-    closed: Sequence[date],
-    today: date | None = None,
-    among: Among | None = None,
-) -> tuple[str, dict[str, Any]]:
-    """Return the common table expressions that end in `shown` and `parts`, and their parameters.
-
-    `shown` has the figures of each position on each side (0 before, 1 after), `parts` a row a cause, record, position
-    and employee. Only the positions `among` those of the place are looked at. Days are offsets from the first Monday;
-    the second week begins at %(ahead)s.
-    """
-    ahead = (second - first).days
-    span = Span(first, ahead // 7 + 1, today or clock_today())
-    sides = [number for number, week in enumerate((first, second)) if week in closed]
-    among = among or Among()
-    params = {
-        **span.params, **place.params, **among.params,
-        "ahead": ahead, "closed": list(closed), "closed_sides": sides,
-    }  # fmt: skip
-    return (
-        f"""WITH chosen AS MATERIALIZED (
-        {_looked_at(among)}
-    ),
-    {entries_ctes(span, only=_only)},
-    {QUALIFIED_CTES},
-    {wanted_ctes(only=_only, among="(day < 7 OR day >= %(ahead)s)")},
+# `live` and `kept` figures of positions, those `shown`, and from one to the other what is `corrected`.
+SIDES = f"""
     sides (side, day) AS (VALUES (0, 0), (1, %(ahead)s::int)),
     live AS MATERIALIZED (
         SELECT position_id, side, sum(required)::bigint AS required, sum(assigned)::bigint AS assigned,
@@ -119,7 +80,9 @@ def attribution_sql(
             FROM live WHERE side = ANY (%(closed_sides)s::int[])
         ) AS both_ways
         GROUP BY position_id, side
-    ),
+    )"""
+# What is in force on one of two days and not on the other, why, and what needs differ: `told`, `turned`, `walked`.
+CAUSES = f"""
     force AS (
         SELECT assignment_id, position_id, employee_id, hours, is_reinforcement, range_agg(int4range(lo, hi)) AS days
         FROM entries WHERE counted AND (lo < 7 OR hi > %(ahead)s) GROUP BY 1, 2, 3, 4, 5
@@ -157,10 +120,15 @@ def attribution_sql(
                     WHEN l.id IS NOT NULL THEN 'LEAVE'
                     ELSE 'SUSPENDED' END AS reason
         FROM missed m
-        LEFT JOIN org_leave l ON l.employee_id = m.employee_id AND l.starts_on <= m.missed_on
-             AND (l.ends_on IS NULL OR l.ends_on >= m.missed_on)
-        LEFT JOIN fsm_employeestatusperiod s ON s.employee_id = m.employee_id AND s.from_day <= m.missed_on
-             AND (s.until_day IS NULL OR s.until_day >= m.missed_on)
+        -- One at most of each; looked up for those that moved, and not joined to those of everybody.
+        LEFT JOIN LATERAL (
+            SELECT l.id FROM org_leave l WHERE l.employee_id = m.employee_id AND l.starts_on <= m.missed_on
+            AND (l.ends_on IS NULL OR l.ends_on >= m.missed_on) LIMIT 1
+        ) AS l ON TRUE
+        LEFT JOIN LATERAL (
+            SELECT s.status FROM fsm_employeestatusperiod s WHERE s.employee_id = m.employee_id
+            AND s.from_day <= m.missed_on AND (s.until_day IS NULL OR s.until_day >= m.missed_on) LIMIT 1
+        ) AS s ON TRUE
     ),
     paired AS (
         SELECT r.*, max(assignment_id) FILTER (WHERE reason = 'DATES' AND is_now) OVER one_place AS taken_up_by,
@@ -224,8 +192,8 @@ def attribution_sql(
                    PARTITION BY t.position_id, t.day ORDER BY t.begins, t.adjustment_id ROWS UNBOUNDED PRECEDING
                ) AS level
         FROM adjusting t
-    ),
-    parts AS MATERIALIZED (
+    )"""
+PARTS = """
         SELECT cause, record_id, position_id, employee_id, 0 AS side, 0::bigint AS required,
                sum(assigned)::bigint AS assigned, sum(unqualified)::bigint AS unqualified
         FROM told GROUP BY cause, record_id, position_id, employee_id HAVING sum(assigned) <> 0 OR sum(unqualified) <> 0
@@ -237,10 +205,74 @@ def attribution_sql(
         SELECT CASE WHEN begins THEN 'ADJUSTED' ELSE 'UNADJUSTED' END, adjustment_id, position_id, NULL, 0,
                sum(GREATEST(level, 0) - GREATEST(level - hours, 0))::bigint, 0, 0
         FROM walked GROUP BY position_id, adjustment_id, begins
-        HAVING sum(GREATEST(level, 0) - GREATEST(level - hours, 0)) <> 0
+        HAVING sum(GREATEST(level, 0) - GREATEST(level - hours, 0)) <> 0"""
+
+
+Query = tuple[str, dict[str, Any]]
+
+
+def everybody_sql(
+    place: Place,
+    first: date,
+    second: date,
+    *,
+    closed: Sequence[date],
+    today: date | None = None,
+    within: Range | None = None,
+) -> Query:
+    """Return the common table expressions that end in `shown` and `parts`, and their parameters.
+
+    `shown` has the figures of each position on each side (0 before, 1 after), `parts` a row a cause, record, position
+    and employee. Of the place only the positions `within` a range are looked at. Days are offsets from the first
+    Monday; the second week begins at %(ahead)s.
+    """
+    within = within or Range()
+    span, params = _span(first, second, today)
+    sides = [number for number, week in enumerate((first, second)) if week in closed]
+    params |= {
+        **place.params, "after": within.after, "upto": within.upto, "closed": list(closed), "closed_sides": sides,
+    }  # fmt: skip
+    return (
+        f"""WITH chosen AS MATERIALIZED (
+        SELECT p.id FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
+        WHERE (%(position)s::bigint IS NULL OR p.id = %(position)s) AND {inside("u.path")} AND {_within("p.id")}
+    ),
+    {entries_ctes(span, only=_only)},
+    {QUALIFIED_CTES},
+    {wanted_ctes(only=_only, among=COMPARED)},
+    {SIDES},
+    {CAUSES},
+    parts AS MATERIALIZED (
+        {PARTS}
         UNION ALL
         SELECT 'CORRECTION', position_id, position_id, NULL, side, required, assigned, unqualified
         FROM corrected WHERE required <> 0 OR assigned <> 0 OR unqualified <> 0
     )""",
         params,
     )
+
+
+def movers_sql(among: Movers, first: date, second: date, *, today: date | None = None) -> Query:
+    """Return the common table expressions that end in the same `parts`, of what can differ between two open weeks."""
+    span, params = _span(first, second, today)
+    moving = "a.id = ANY (%(moving)s::bigint[])"
+    return (
+        f"""WITH chosen AS MATERIALIZED (SELECT unnest(%(needs)s::bigint[]) AS id),
+    {entries_ctes(span, only=lambda column: _only(column) if column == "p.id" else f"AND {moving}")},
+    {QUALIFIED_CTES},
+    {wanted_ctes(only=_only, among=COMPARED)},
+    {CAUSES},
+    parts AS MATERIALIZED (
+        {PARTS}
+    )""",
+        {**params, "moving": list(among.assignments), "needs": list(among.needs)},
+    )
+
+
+def _span(first: date, second: date, today: date | None) -> tuple[Span, dict[str, Any]]:
+    ahead = (second - first).days
+    span = Span(first, ahead // 7 + 1, today or clock_today())
+    return span, {**span.params, "ahead": ahead}
+
+
+COMPARED = "(day < 7 OR day >= %(ahead)s)"

@@ -15,10 +15,11 @@ from apps.org.querysets import inside
 from ..kept_answers import Tell, carry_out, one_snapshot
 from ..models import ComparedRecord, Comparison
 from ..overview import Figures
-from .answer import MOST_POSITIONS, Among, Moved, Part, Place
+from .answer import MOST_POSITIONS, Moved, Part, Place, Range
 from .causes import Cause
-from .comparing import FIGURES, look
+from .comparing import look_at_everybody
 from .kept import place_of
+from .kept_figures import FIGURES
 from .weeks import closed_at
 
 # So many positions are one statement: some tenths of a second.
@@ -45,8 +46,10 @@ def _find(kept: Comparison, tell: Tell) -> dict[str, object]:
         closed = closed_at(kept.first, kept.second, today)
         ranges, number = _ranges(place)
         tell(0, number)
-        for count, among in enumerate(ranges, 1):
-            looked = look(place, kept.first, kept.second, closed, among=among, today=today, keep=(kept.pk, run))
+        for count, within in enumerate(ranges, 1):
+            looked = look_at_everybody(
+                place, kept.first, kept.second, closed, within=within, today=today, keep=(kept.pk, run)
+            )
             before, after = before + looked.sides[0], after + looked.sides[1]
             for cause, part in looked.parts.items():
                 parts[cause] = parts[cause] + part if cause in parts else part
@@ -61,7 +64,7 @@ def _find(kept: Comparison, tell: Tell) -> dict[str, object]:
     return {"answer": answer, "run": run}
 
 
-def _ranges(place: Place) -> tuple[list[Among], int]:
+def _ranges(place: Place) -> tuple[list[Range], int]:
     """Return the positions of a place in ranges of their ids, which end in none, and how many there are."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -74,7 +77,7 @@ def _ranges(place: Place) -> tuple[list[Among], int]:
         rows = cursor.fetchall()
     # Positions that are gone, or elsewhere by now, are in closed weeks still: beyond the last one too.
     ends = [row[0] for row in rows[:-1]]
-    ranges = [Among(after=after, upto=upto) for after, upto in zip([None, *ends], [*ends, None], strict=True)]
+    ranges = [Range(after=after, upto=upto) for after, upto in zip([None, *ends], [*ends, None], strict=True)]
     return ranges, rows[-1][1] if rows else 0
 
 

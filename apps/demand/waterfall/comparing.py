@@ -9,28 +9,21 @@ from typing import Any
 
 from django.db import connection
 
-from apps.changes.due import due_subjects
-from apps.changes.figures import kept
-from apps.changes.models import Kind
-from apps.changes.span import Span
-from apps.changes.storing import are_of
-
 from ..corrected import stamps
 from ..kept_answers import one_snapshot
 from ..overview import Figures
-from ..whole import whole_figures_sql
-from .answer import BRIDGED, MOST_POSITIONS, Among, Behind, Moved, Part, Place, Side, Waterfall
-from .attribution import attribution_sql
+from .answer import BRIDGED, Behind, Moved, Part, Place, Range, Side, Waterfall
+from .attribution import everybody_sql, movers_sql
 from .causes import Cause
+from .kept_figures import FIGURES, KeptFigures, most_moved, pairs
 from .movers import movers
 from .telling import told
 from .weeks import closed_at
 
 # So many positions are looked at one and all while somebody waits.
 FEW_POSITIONS = 4_000
-# So many dates between the weeks, and changes that wait for a worker, are followed up while somebody waits.
-FEW_DATES, FEW_WAITING = 6_000, 200
-FIGURES = ("required", "assigned", "reinforcement", "unqualified", "filled", "deficit", "surplus")
+# So many dates between the weeks are followed up while somebody waits.
+FEW_DATES = 3_000
 
 
 class TooMuch(Exception):
@@ -65,13 +58,13 @@ def waterfall(
     with one_snapshot():
         found = None
         if not place.has_more_than(FEW_POSITIONS):
-            found = look(place, first, second, closed, behind=behind, today=today)
+            found = look_at_everybody(place, first, second, closed, behind=behind, today=today)
         elif not closed:
-            found = _of_movers(place, first, second, behind, today)
+            found = look_at_movers(place, first, second, behind=behind, today=today)
         if found is None:
             if while_waited_for:
                 raise TooMuch
-            found = look(place, first, second, closed, behind=behind, today=today)
+            found = look_at_everybody(place, first, second, closed, behind=behind, today=today)
     return as_waterfall(place, first, second, closed, found, behind)
 
 
@@ -90,99 +83,68 @@ def as_waterfall(
     )
 
 
-def _of_movers(place: Place, first: date, second: date, behind: Behind | None, today: date | None) -> Looked | None:
-    """Return the answer from the positions that can differ, beside the kept figures of the whole part of the house.
-
-    None if too much moves or waits; or if the two do not agree, as when what is kept is wrong until the next proof.
-    """
-    found = movers(place, first, second, most=FEW_DATES)
-    if found is None or (sides := _kept_sides(place, first, second, today)) is None:
-        return None
-    looked = look(place, first, second, (), among=Among(ids=found), behind=behind, today=today)
-    before, after = sides
-    for figure in BRIDGED:
-        if getattr(after, figure) - getattr(before, figure) != sum(
-            getattr(part, figure) for part in looked.parts.values()
-        ):
-            return None
-    return Looked(sides, looked.parts, looked.moved, looked.records)
-
-
-def _kept_sides(place: Place, first: date, second: date, today: date | None) -> tuple[Figures, Figures] | None:
-    """Return the kept figures of both weeks, with what waits for a worker; None where that is too much."""
-    span = Span.current(today)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM (SELECT FROM changes_mark LIMIT %s) AS waiting", [FEW_WAITING + 1])
-        if cursor.fetchone()[0] > FEW_WAITING or not are_of(span):
-            return None
-    due = due_subjects([figures for figures in kept() if figures.kind in (Kind.POSITION, Kind.UNIT)])
-    sql, params = whole_figures_sql(span, due[Kind.UNIT.value])
-    sums = ", ".join(
-        f"COALESCE(sum(w.{name}[{span.mondays.index(week) + 1}]), 0)::bigint"
-        for week in (first, second)
-        for name in FIGURES
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {sums} FROM ({sql}) AS w WHERE w.org_unit_id = ANY (%(tops)s::bigint[])",
-            {**params, "tops": place.tops()},
-        )
-        row = cursor.fetchone()
-    size = len(FIGURES)
-    before, after = (Figures(**dict(zip(FIGURES, row[at : at + size], strict=True))) for at in (0, size))
-    return before, after
-
-
-def look(
+def look_at_everybody(
     place: Place,
     first: date,
     second: date,
     closed: Sequence[date] | Mapping[date, Any],
     *,
-    among: Among | None = None,
+    within: Range | None = None,
     behind: Behind | None = None,
     today: date | None = None,
     keep: tuple[int, int] | None = None,
 ) -> Looked:
-    """Look at positions of a part of the house, all or some, one by one; one query. `closed` are those of the weeks.
+    """Look at all positions of a part of the house, or those `within` a range; one query. `closed` are of the weeks.
 
     The records found are written to a kept comparison (id) and its run where `keep` names one.
     """
-    sql, params = attribution_sql(place, first, second, closed=list(closed), today=today, among=among)
-    behind = behind or Behind(Cause.NEW, limit=0)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{sql}, {KEEPING if keep else ''} {ANSWER}",
-            {
-                **params,
-                "cause": behind.cause.value,
-                "limit": behind.limit,
-                "offset": behind.offset,
-                **({"comparison": keep[0], "run": keep[1]} if keep else {}),
-            },
-        )
-        rows = cursor.fetchall()
+    sql, params = everybody_sql(place, first, second, closed=list(closed), today=today, within=within)
+    if keep is not None:
+        sql, params = f"{sql}, {KEEPING}", {**params, "comparison": keep[0], "run": keep[1]}
+    rows = _fetch(f"{sql}, {WHOLE} {SIDES} UNION ALL {ANSWER}", params, behind)
     sides = {int(row[1]): Figures(**dict(zip(FIGURES, row[3:], strict=True))) for row in rows if row[0] == "side"}
-    parts = {Cause(row[1]): Part(Cause(row[1]), *row[3:7]) for row in rows if row[0] == "part"}
     moved = [
         Moved(row[3], row[1], row[2], (row[4], row[5]), (row[6], row[7]), (row[8], row[9]))
         for row in rows
         if row[0] == "moved"
     ]
-    return Looked(
-        (sides.get(0, Figures()), sides.get(1, Figures())),
-        parts,
-        moved,
-        [row[3:] for row in rows if row[0] == "record"],
-    )
+    return Looked((sides.get(0, Figures()), sides.get(1, Figures())), _parts(rows), moved, _records(rows))
 
 
-def _pairs(*names: str) -> str:
-    return ", ".join(
-        f"COALESCE(sum({name}) FILTER (WHERE side = {side}), 0)::bigint AS {name}{side}"
-        for name in names
-        for side in (0, 1)
-    )
+def look_at_movers(
+    place: Place, first: date, second: date, *, behind: Behind | None = None, today: date | None = None
+) -> Looked | None:
+    """Look at what can differ between two open weeks, beside the kept figures of the whole part of the house.
+
+    None if too much moves or waits; or if the two do not agree, as when what is kept is wrong until the next proof.
+    """
+    found = movers(place, first, second, most=FEW_DATES)
+    if found is None or (kept := KeptFigures.now(today)) is None:
+        return None
+    before, after = kept.of(place, first, second)
+    sql, params = movers_sql(found, first, second, today=today)
+    rows = _fetch(f"{sql} {ANSWER}", params, behind)
+    parts = _parts(rows)
+    for figure in BRIDGED:
+        moves = sum(getattr(part, figure) for part in parts.values())
+        if getattr(after, figure) - getattr(before, figure) != moves:
+            return None
+    return Looked((before, after), parts, kept.moved(found.positions, first, second), _records(rows))
+
+
+def _fetch(sql: str, params: Mapping[str, Any], behind: Behind | None) -> list[Any]:
+    behind = behind or Behind(Cause.NEW, limit=0)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**params, "cause": behind.cause.value, "limit": behind.limit, "offset": behind.offset})
+        return cursor.fetchall()
+
+
+def _parts(rows: Sequence[Any]) -> dict[Cause, Part]:
+    return {Cause(row[1]): Part(Cause(row[1]), *row[3:7]) for row in rows if row[0] == "part"}
+
+
+def _records(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    return [row[3:] for row in rows if row[0] == "record"]
 
 
 KEEPING = """
@@ -192,10 +154,10 @@ KEEPING = """
         SELECT %(comparison)s, %(run)s, cause, abs(required) + abs(assigned), abs(unqualified), record_id, position_id,
             employee_id, side, required, assigned, unqualified
         FROM parts
-    ),"""
+    )"""
 # In the order in which records behind a cause are shown, and positions that moved.
 WORTH_MOST = "abs(required) + abs(assigned) DESC, abs(unqualified) DESC, record_id, position_id, side"
-ANSWER = f"""
+WHOLE = f"""
     whole AS (
         SELECT side, {", ".join(f"sum({name})::bigint AS {name}" for name in FIGURES[:4])},
                sum(LEAST(assigned, required))::bigint AS filled,
@@ -203,24 +165,23 @@ ANSWER = f"""
                sum(GREATEST(assigned - required, 0))::bigint AS surplus
         FROM shown GROUP BY side
     ),
-    beside AS (
-        SELECT p.id, p.code, p.title, b.*
-        FROM (
-            SELECT position_id, {_pairs("required", "assigned", "deficit")}
+    beside AS ({
+    most_moved(
+        f'''(
+            SELECT position_id, {pairs("required", "assigned", "deficit")}
             FROM (SELECT *, GREATEST(required - assigned, 0) AS deficit FROM shown) AS s GROUP BY position_id
-        ) AS b JOIN org_position p ON p.id = b.position_id
-        WHERE (required0, assigned0) <> (required1, assigned1)
-        ORDER BY abs(deficit1 - deficit0) DESC, abs(assigned1 - assigned0) DESC, p.code
-        LIMIT {MOST_POSITIONS}
+        )'''
     )
+})"""
+SIDES = """
     SELECT 'side', side::text, NULL, required, assigned, reinforcement, unqualified, filled, deficit, surplus
     FROM whole
     UNION ALL
+    SELECT 'moved', code, title, id, required0, required1, assigned0, assigned1, deficit0, deficit1 FROM beside"""
+ANSWER = f"""
     SELECT 'part', cause, NULL, count(*), sum(required)::bigint, sum(assigned)::bigint,
-           sum(unqualified)::bigint, NULL, NULL, NULL
+           sum(unqualified)::bigint, NULL::bigint, NULL::bigint, NULL::bigint
     FROM parts GROUP BY cause
-    UNION ALL
-    SELECT 'moved', code, title, id, required0, required1, assigned0, assigned1, deficit0, deficit1 FROM beside
     UNION ALL
     (
         SELECT 'record', cause, NULL, record_id, position_id, employee_id, side, required, assigned, unqualified

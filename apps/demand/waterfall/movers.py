@@ -1,4 +1,4 @@
-"""Which positions can differ between two weeks at all: those with a day in between on which something begins or ends.
+"""What can differ between two weeks at all: what has a day in between on which something begins or ends.
 
 Whatever a position needs or has follows from the dates of its own, of its adjustments and assignments, and of the
 employment, leaves and required tags of whoever is assigned. Between two days without such a date in between nothing
@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.org.querysets import inside
 
-from .answer import Place
+from .answer import Movers, Place
 
 
 def _begins(column: str) -> str:
@@ -42,32 +42,42 @@ FOUND = f"""
         UNION ALL SELECT s.employee_id FROM fsm_employeestatusperiod s WHERE {_begins("s.from_day")}
         UNION ALL SELECT s.employee_id FROM fsm_employeestatusperiod s WHERE {_ends("s.until_day")}
     ),
-    found (position_id) AS (
-        SELECT a.position_id FROM people JOIN assignments_assignment a ON a.employee_id = people.id WHERE {TOUCHES}
-        UNION ALL SELECT a.position_id FROM {TAGGED} AND {_ends("t.valid_until")}
-        UNION ALL SELECT a.position_id FROM {TAGGED} AND {_begins("t.valid_from")}
-        UNION ALL SELECT a.position_id FROM assignments_assignment a WHERE {_begins("a.starts_on")} AND NOT a.voided
-        UNION ALL SELECT a.position_id FROM assignments_assignment a WHERE {_ends("a.ends_on")} AND a.status = 'ACTIVE'
+    found (assignment_id, position_id) AS (
+        SELECT a.id, a.position_id FROM people JOIN assignments_assignment a ON a.employee_id = people.id
+        WHERE {TOUCHES}
+        UNION ALL SELECT a.id, a.position_id FROM {TAGGED} AND {_ends("t.valid_until")}
+        UNION ALL SELECT a.id, a.position_id FROM {TAGGED} AND {_begins("t.valid_from")}
         UNION ALL
-        SELECT a.position_id FROM assignments_assignment a
+        SELECT a.id, a.position_id FROM assignments_assignment a WHERE {_begins("a.starts_on")} AND NOT a.voided
+        UNION ALL
+        SELECT a.id, a.position_id FROM assignments_assignment a WHERE {_ends("a.ends_on")} AND a.status = 'ACTIVE'
+        UNION ALL
+        SELECT a.id, a.position_id FROM assignments_assignment a
         WHERE {_ends("a.ends_on")} AND a.status = 'CLOSED' AND NOT a.voided
-        UNION ALL SELECT p.id FROM org_position p WHERE {_begins("p.opens_on")}
-        UNION ALL SELECT p.id FROM org_position p WHERE {_ends("p.closes_on")}
-        UNION ALL SELECT d.position_id FROM demand_demandadjustment d WHERE {_begins("d.from_day")}
-        UNION ALL SELECT d.position_id FROM demand_demandadjustment d WHERE {_ends("d.until_day")}
+        UNION ALL SELECT NULL, p.id FROM org_position p WHERE {_begins("p.opens_on")}
+        UNION ALL SELECT NULL, p.id FROM org_position p WHERE {_ends("p.closes_on")}
+        UNION ALL SELECT NULL, d.position_id FROM demand_demandadjustment d WHERE {_begins("d.from_day")}
+        UNION ALL SELECT NULL, d.position_id FROM demand_demandadjustment d WHERE {_ends("d.until_day")}
+    ),
+    some_found AS MATERIALIZED (SELECT * FROM found LIMIT %(dates)s),
+    inside AS MATERIALIZED (
+        SELECT f.* FROM some_found f
+        JOIN org_position p ON p.id = f.position_id JOIN org_orgunit u ON u.id = p.org_unit_id
+        WHERE {inside("u.path")}
     )
-    SELECT count(*), array_agg(DISTINCT p.id) FILTER (WHERE {{within}})
-    FROM (SELECT position_id FROM found LIMIT %(dates)s) AS f
-    JOIN org_position p ON p.id = f.position_id JOIN org_orgunit u ON u.id = p.org_unit_id"""
+    SELECT (SELECT count(*) FROM some_found),
+           ARRAY(SELECT DISTINCT assignment_id FROM inside WHERE assignment_id IS NOT NULL),
+           ARRAY(SELECT DISTINCT position_id FROM inside WHERE assignment_id IS NULL),
+           ARRAY(SELECT DISTINCT position_id FROM inside)"""
 
 
-def movers(place: Place, first: date, second: date, *, most: int) -> list[int] | None:
-    """Return the positions of a part of the house that may differ between two open weeks (Mondays).
+def movers(place: Place, first: date, second: date, *, most: int) -> Movers | None:
+    """Return what may differ between two open weeks (Mondays) in a part of the house.
 
     None if there are more than so many dates in between, in the whole house.
     """
     params = {**place.params, "begin": first, "end": second + timedelta(days=6), "dates": most + 1}
     with connection.cursor() as cursor:
-        cursor.execute(FOUND.format(within=inside("u.path")), params)
-        dates, found = cursor.fetchone()
-    return None if dates > most else found or []
+        cursor.execute(FOUND, params)
+        dates, *found = cursor.fetchone()
+    return None if dates > most else Movers(*found)
