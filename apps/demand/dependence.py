@@ -21,6 +21,7 @@ from apps.tags.holding import held_on
 
 from .kept_answers import Tell, carry_out, one_snapshot
 from .models import Dependence
+from .waterfall import Place
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,19 @@ def dependent_positions(
         cursor.execute(f"WITH {KEPT if kept else FEW}, {TOLD}", params)
         rows = cursor.fetchall()
     return Found([Dependent(*row[2:]) for row in rows if row[2] is not None], rows[0][0], rows[0][1])
+
+
+def has_more_positions_than(number: int, place: Place) -> bool:
+    """Say whether a part of the house has more than so many positions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT count(*) FROM (
+                SELECT FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
+                WHERE {inside("u.path")} LIMIT %(most)s
+            ) AS counted""",
+            {**place.params, "most": number + 1},
+        )
+        return bool(cursor.fetchone()[0] > number)
 
 
 def look_for_dependence(kept: Dependence, tell: Tell) -> dict[str, object]:

@@ -389,7 +389,7 @@ def test_it_takes_the_same_queries_whatever_the_size(clinic: Clinic) -> None:
             employee=EmployeeFactory(home_unit=clinic.h1, active=True),
             position=PositionFactory(org_unit=OrgUnitFactory(parent=clinic.h1)), starts_on=NEXT, accepted=True,
         )  # fmt: skip
-    assert queries() == few == 4
+    assert queries() == few == 3
 
 
 # Random clinics

@@ -31,7 +31,6 @@ from apps.demand.waterfall import (
     Waterfall,
     carrying_out,
     comparing,
-    kept_figures,
     waterfall,
 )
 from apps.demand.waterfall.carrying_out import compare_waiting
@@ -216,7 +215,7 @@ def test_too_many_dates_or_changes_waiting_are_too_much(
         of_movers(Place(), MONDAY, NEXT)
     monkeypatch.undo()
     monkeypatch.setattr(comparing, "FEW_POSITIONS", 0)
-    monkeypatch.setattr(kept_figures, "FEW_WAITING", 0)
+    monkeypatch.setattr(comparing, "FEW_WAITING", 0)
     of_movers(Place(), MONDAY, NEXT)
     LeaveFactory(employee=clinic.nurse, starts_on=NEXT)
     with pytest.raises(TooMuch):

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format, localize_input, number_format
@@ -130,7 +130,7 @@ class CliffsPage(Screen):  # type: ignore[misc]
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/cliffs.html", context)
 
-    def cliffs_export_view(self, request: HttpRequest) -> HttpResponse:
+    def cliffs_export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Answer the file of what the page shows, those beyond its last row too."""
         asked = _asked(request, EXPORT)
         place = _place(request, asked)

@@ -23,7 +23,7 @@ from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
 from ..cliffs import Cause, hours_of
-from ..dependence import Dependent, Found, dependent_positions
+from ..dependence import Dependent, Found, dependent_positions, has_more_positions_than
 from ..services import request_dependence
 from ..waterfall import Place
 from .cliffs import VIEW, hours_text
@@ -71,7 +71,7 @@ class DependencePage(Screen):  # type: ignore[misc]
         user: Any = request.user
         asked = _asked(request)
         place = Place(root=asked.unit.pk if asked.unit else None, scope=scope_of(user))
-        kept = request_dependence(actor=user) if place.has_more_than(FEW_POSITIONS) else None
+        kept = request_dependence(actor=user) if has_more_positions_than(FEW_POSITIONS, place) else None
         found = dependent_positions(
             today=today(),
             days=DAYS,

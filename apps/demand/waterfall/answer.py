@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db import connection
-
-from apps.org.querysets import inside
-
 from ..corrected import Stamp
 from ..overview import Figures
 from .causes import Cause
@@ -127,32 +123,6 @@ class Place:
     @property
     def params(self) -> dict[str, int | None]:
         return {"root": self.root, "position": self.position, "scope": self.scope}
-
-    def has_more_than(self, number: int) -> bool:
-        """Say whether there are more than so many positions here now."""
-        if self.position is not None:
-            return False
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""SELECT count(*) FROM (
-                    SELECT FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
-                    WHERE {inside("u.path")} LIMIT %(most)s
-                ) AS counted""",
-                {**self.params, "most": number + 1},
-            )
-            return bool(cursor.fetchone()[0] > number)
-
-    def tops(self) -> list[int]:
-        """Return the units (ids) whose figures, with all below them, are those of the place: one, or all roots."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""SELECT u.id FROM org_orgunit u WHERE {inside("u.path")}
-                AND (u.parent_id IS NULL OR u.id = %(root)s OR u.id = %(scope)s)
-                AND NOT EXISTS (SELECT FROM unnest(u.path[:cardinality(u.path) - 1]) AS above (id)
-                    JOIN org_orgunit a ON a.id = above.id WHERE {inside("a.path")})""",
-                self.params,
-            )
-            return [row[0] for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

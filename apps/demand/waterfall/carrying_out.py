@@ -17,13 +17,13 @@ from ..models import ComparedRecord, Comparison
 from ..overview import Figures
 from .answer import MOST_POSITIONS, Moved, Part, Place, Range
 from .causes import Cause
+from .circumstances import circumstances
 from .comparing import look_at_everybody
 from .kept import place_of
 from .kept_figures import FIGURES
-from .weeks import closed_at
 
-# So many positions are one statement: some tenths of a second.
-BATCH = 10_000
+# So many positions are one statement, of seconds. Fewer a time are no quicker: each reads the tables of everybody.
+BATCH = 60_000
 # Nobody has looked for so long: it is forgotten.
 UNSEEN = timedelta(days=2)
 
@@ -43,7 +43,7 @@ def _find(kept: Comparison, tell: Tell) -> dict[str, object]:
     # The records of the last run stay for whoever turns its pages.
     ComparedRecord.objects.filter(comparison=kept).exclude(run=kept.run).delete()
     with one_snapshot():
-        closed = closed_at(kept.first, kept.second, today)
+        closed = circumstances(place, kept.first, kept.second, positions=0, waiting=0, today=today).closed
         ranges, number = _ranges(place)
         tell(0, number)
         for count, within in enumerate(ranges, 1):

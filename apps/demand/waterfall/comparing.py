@@ -9,21 +9,23 @@ from typing import Any
 
 from django.db import connection
 
+from apps.common.weeks import horizon
+
 from ..corrected import stamps
 from ..kept_answers import one_snapshot
 from ..overview import Figures
 from .answer import BRIDGED, Behind, Moved, Part, Place, Range, Side, Waterfall
 from .attribution import everybody_sql, movers_sql
 from .causes import Cause
-from .kept_figures import FIGURES, KeptFigures, most_moved, pairs
+from .circumstances import Circumstances, circumstances
+from .kept_figures import FIGURES, kept_sides, most_moved, pairs
 from .movers import movers
 from .telling import told
-from .weeks import closed_at
 
 # So many positions are looked at one and all while somebody waits.
 FEW_POSITIONS = 4_000
-# So many dates between the weeks are followed up while somebody waits.
-FEW_DATES = 3_000
+# So many dates between the weeks, and changes that have not reached the figures, are followed up meanwhile.
+FEW_DATES, FEW_WAITING = 3_000, 200
 
 
 class TooMuch(Exception):
@@ -54,18 +56,16 @@ def waterfall(
     Weeks to come are told by the records as they are now. Raise NoFigures for a week that is neither kept nor among
     the current one and the 12 to come, and TooMuch where that takes long and is `while_waited_for`.
     """
-    closed = closed_at(first, second, today)
     with one_snapshot():
+        now = circumstances(place, first, second, positions=FEW_POSITIONS, waiting=FEW_WAITING, today=today)
         found = None
-        if not place.has_more_than(FEW_POSITIONS):
-            found = look_at_everybody(place, first, second, closed, behind=behind, today=today)
-        elif not closed:
-            found = look_at_movers(place, first, second, behind=behind, today=today)
-        if found is None:
-            if while_waited_for:
+        if now.positions > FEW_POSITIONS:
+            found = look_at_movers(place, first, second, now, behind=behind, today=today)
+            if found is None and while_waited_for:
                 raise TooMuch
-            found = look_at_everybody(place, first, second, closed, behind=behind, today=today)
-    return as_waterfall(place, first, second, closed, found, behind)
+        if found is None:
+            found = look_at_everybody(place, first, second, now.closed, behind=behind, today=today)
+    return as_waterfall(place, first, second, now.closed, found, behind)
 
 
 def as_waterfall(
@@ -112,16 +112,24 @@ def look_at_everybody(
 
 
 def look_at_movers(
-    place: Place, first: date, second: date, *, behind: Behind | None = None, today: date | None = None
+    place: Place,
+    first: date,
+    second: date,
+    now: Circumstances,
+    *,
+    behind: Behind | None = None,
+    today: date | None = None,
 ) -> Looked | None:
     """Look at what can differ between two open weeks, beside the kept figures of the whole part of the house.
 
-    None if too much moves or waits; or if the two do not agree, as when what is kept is wrong until the next proof.
+    None if too much moves or waits, or a week is closed; or if the two do not agree, as when what is kept is wrong
+    until the next proof.
     """
-    found = movers(place, first, second, most=FEW_DATES)
-    if found is None or (kept := KeptFigures.now(today)) is None:
+    if now.closed or now.waiting > FEW_WAITING or now.first_week != horizon(today)[0]:
         return None
-    before, after = kept.of(place, first, second)
+    if (found := movers(place, first, second, most=FEW_DATES)) is None:
+        return None
+    before, after, moved = kept_sides(now.tops, found.positions, first, second, waiting=now.waiting, today=today)
     sql, params = movers_sql(found, first, second, today=today)
     rows = _fetch(f"{sql} {ANSWER}", params, behind)
     parts = _parts(rows)
@@ -129,7 +137,7 @@ def look_at_movers(
         moves = sum(getattr(part, figure) for part in parts.values())
         if getattr(after, figure) - getattr(before, figure) != moves:
             return None
-    return Looked((before, after), parts, kept.moved(found.positions, first, second), _records(rows))
+    return Looked((before, after), parts, moved, _records(rows))
 
 
 def _fetch(sql: str, params: Mapping[str, Any], behind: Behind | None) -> list[Any]:

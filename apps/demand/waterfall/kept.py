@@ -40,12 +40,17 @@ def read(kept: Comparison, *, behind: Behind | None = None) -> Waterfall | None:
     looked = Looked(
         (Figures(**told["sides"][0]), Figures(**told["sides"][1])),
         {Cause(part["cause"]): Part(**{**part, "cause": Cause(part["cause"])}) for part in told["parts"]},
-        [Moved(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}) for row in told["moved"]],
+        [_moved(row) for row in told["moved"]],
         rows,
     )
     closed = {kept.first: told["closed"][0], kept.second: told["closed"][1]}
     when = {week: datetime.fromisoformat(text) for week, text in closed.items() if text}
     return as_waterfall(place, kept.first, kept.second, when, looked, behind)
+
+
+def _moved(row: dict[str, Any]) -> Moved:
+    required, assigned, deficit = (tuple(row[name]) for name in ("required", "assigned", "deficit"))
+    return Moved(row["position_id"], row["code"], row["title"], required, assigned, deficit)
 
 
 def place_of(kept: Comparison) -> Place:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from django.db import connection
 
@@ -12,78 +12,63 @@ from apps.changes.due import due_subjects
 from apps.changes.figures import kept
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.changes.storing import are_of, stored_or_anew
+from apps.changes.storing import stored_or_anew
 
 from ..coverage import coverage_sql
 from ..overview import Figures
-from ..tables import POSITIONS
+from ..tables import POSITIONS, WHOLES
 from ..whole import whole_figures_sql
-from .answer import MOST_POSITIONS, Moved, Place
+from .answer import MOST_POSITIONS, Moved
 
 FIGURES = ("required", "assigned", "reinforcement", "unqualified", "filled", "deficit", "surplus")
-# So many changes that wait for a worker are computed while somebody waits.
-FEW_WAITING = 200
 
 
-@dataclass(frozen=True)
-class KeptFigures:
-    """What is kept of the weeks to come; `due` are those, by kind, that a waiting change is about to reach."""
-
-    span: Span
-    due: Mapping[str, set[int]]
-
-    @classmethod
-    def now(cls, today: date | None = None) -> KeptFigures | None:
-        """Return the figures as they are kept now; None where too much waits, or a week that is over, for a worker."""
-        span = Span.current(today)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM (SELECT FROM changes_mark LIMIT %s) AS waiting", [FEW_WAITING + 1])
-            if cursor.fetchone()[0] > FEW_WAITING or not are_of(span):
-                return None
-        return cls(span, due_subjects([of for of in kept() if of.kind in (Kind.POSITION, Kind.UNIT)]))
-
-    def of(self, place: Place, first: date, second: date) -> tuple[Figures, Figures]:
-        """Return the figures of a part of the house in two of the weeks."""
-        sql, params = whole_figures_sql(self.span, self.due[Kind.UNIT.value])
-        sums = ", ".join(
-            f"COALESCE(sum(w.{name}[{self._place(week)}]), 0)::bigint" for week in (first, second) for name in FIGURES
+def kept_sides(
+    tops: Sequence[int], positions: Sequence[int], first: date, second: date, *, waiting: int, today: date | None
+) -> tuple[Figures, Figures, list[Moved]]:
+    """Return what is kept of two open weeks: the figures of units (ids) with all below them, and, of these positions,
+    those that differ most. One query; some more where changes are `waiting`, which are computed.
+    """
+    span = Span.current(today)
+    wholes, places, params = _sources(span, waiting)
+    week = {side: span.mondays.index(monday) + 1 for side, monday in enumerate((first, second))}
+    sums = [f"COALESCE(sum(w.{name}[{week[side]}]), 0)::bigint" for side in (0, 1) for name in FIGURES]
+    read = [f"c.{name}[{week[side]}] AS {name}{side}" for side in (0, 1) for name in ("required", "assigned")]
+    gaps = [f"GREATEST(required{side} - assigned{side}, 0) AS deficit{side}" for side in (0, 1)]
+    source = f"""(
+        SELECT *, {", ".join(gaps)} FROM (
+            SELECT c.position_id, {", ".join(read)} FROM ({places}) AS c
+            WHERE c.position_id = ANY (%(moving)s::bigint[])
+        ) AS of_both
+    )"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT ARRAY[{", ".join(sums)}], NULL, NULL FROM ({wholes}) AS w
+            WHERE w.org_unit_id = ANY (%(tops)s::bigint[])
+            UNION ALL
+            SELECT ARRAY[id, required0, required1, assigned0, assigned1, deficit0, deficit1], code, title
+            FROM ({most_moved(source)}) AS moved""",
+            {**params, "tops": list(tops), "moving": list(positions)},
         )
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {sums} FROM ({sql}) AS w WHERE w.org_unit_id = ANY (%(tops)s::bigint[])",
-                {**params, "tops": place.tops()},
-            )
-            row = cursor.fetchone()
-        size = len(FIGURES)
-        before, after = (Figures(**dict(zip(FIGURES, row[at : at + size], strict=True))) for at in (0, size))
-        return before, after
+        (figures, *_none), *rows = cursor.fetchall()
+    size = len(FIGURES)
+    before, after = (Figures(**dict(zip(FIGURES, figures[at : at + size], strict=True))) for at in (0, size))
+    return before, after, [
+        Moved(pk, code, title, (need0, need1), (given0, given1), (gap0, gap1))
+        for (pk, need0, need1, given0, given1, gap0, gap1), code, title in rows
+    ]  # fmt: skip
 
-    def moved(self, positions: Sequence[int], first: date, second: date) -> list[Moved]:
-        """Return those of the positions whose figures differ most between two of the weeks."""
-        sql, params = stored_or_anew(
-            POSITIONS, self.span, lambda some: coverage_sql(self.span, positions=some), self.due[Kind.POSITION.value]
-        )
-        sides = [
-            f"c.{name}[{self._place(week)}] AS {name}{side}"
-            for side, week in enumerate((first, second))
-            for name in ("required", "assigned")
-        ]
-        gaps = [f"GREATEST(required{side} - assigned{side}, 0) AS deficit{side}" for side in (0, 1)]
-        source = f"""(
-            SELECT *, {", ".join(gaps)} FROM (
-                SELECT c.position_id, {", ".join(sides)} FROM ({sql}) AS c
-                WHERE c.position_id = ANY (%(moving)s::bigint[])
-            ) AS of_both
-        )"""
-        with connection.cursor() as cursor:
-            cursor.execute(most_moved(source), {**params, "moving": list(positions)})
-            return [
-                Moved(pk, code, title, (need0, need1), (given0, given1), (gap0, gap1))
-                for pk, code, title, need0, need1, given0, given1, gap0, gap1 in cursor.fetchall()
-            ]
 
-    def _place(self, week: date) -> int:
-        return self.span.mondays.index(week) + 1
+def _sources(span: Span, waiting: int) -> tuple[str, str, dict[str, Any]]:
+    """Return queries for the figures of units with all below them and of positions, and their parameters."""
+    if not waiting:
+        return f"SELECT * FROM {WHOLES.name}", f"SELECT * FROM {POSITIONS.name}", {}
+    due = due_subjects([of for of in kept() if of.kind in (Kind.POSITION, Kind.UNIT)])
+    wholes, params = whole_figures_sql(span, due[Kind.UNIT.value])
+    places, more = stored_or_anew(
+        POSITIONS, span, lambda some: coverage_sql(span, positions=some), due[Kind.POSITION.value]
+    )
+    return wholes, places, params | more
 
 
 def pairs(*names: str) -> str:
