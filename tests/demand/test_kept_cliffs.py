@@ -148,7 +148,7 @@ def test_a_tag_that_becomes_a_contract_or_is_none_any_more_reaches_them_at_once(
     assert not Mark.objects.filter(kind=Kind.POSITION).exists()
 
 
-@pytest.mark.parametrize("batch", [1, 3, 100])
+@pytest.mark.parametrize("batch", [1, 2, 100])
 def test_all_of_them_come_in_turn_in_the_same_order(batch: int) -> None:
     oracle = small_clinic(4)
     settings.COVERIS_TODAY = oracle.today
@@ -162,4 +162,4 @@ def test_all_of_them_come_in_turn_in_the_same_order(batch: int) -> None:
             assert [item for items in in_turn for item in items] == list(expected.cliffs)
             assert all(len(items) <= batch for items in in_turn)
             assert number_of_kept(*days, root=root, causes=causes) == len(expected.cliffs)
-    assert number_of_kept(*days) > 3
+    assert number_of_kept(*days) >= 3
