@@ -43,6 +43,14 @@ JOBS = (
         _("Somebody is waiting for them; one whose worker died is taken up again."),
     ),
     Job(
+        _("Compare the weeks asked for"), "demand.compare_waiting", schedule(5),
+        _("Somebody is waiting for what changed in a large part of the house; it is kept for whoever looks next."),
+    ),
+    Job(
+        _("Look for positions that hang on one person"), "demand.look_for_dependence", schedule(5),
+        _("Somebody is waiting for it in a large house; it is kept for whoever looks next."),
+    ),
+    Job(
         _("Look again for coverage running out"), "inbox.refresh_if_asked", schedule(10),
         _("Somebody asked for it on the inbox."),
     ),

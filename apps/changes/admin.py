@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -120,7 +121,8 @@ class ProofAdmin(ReadOnlyAdmin):
     def lasted(self, proof: Proof) -> str:
         if proof.finished_at is None or proof.started_at is None:
             return "–"
-        return _now("%(seconds).1f s") % {"seconds": (proof.finished_at - proof.started_at).total_seconds()}
+        seconds = (proof.finished_at - proof.started_at).total_seconds()
+        return _now("%(seconds)s s") % {"seconds": number_format(seconds, decimal_pos=1)}
 
     @display(description=_("differ"))
     def differ(self, proof: Proof) -> Any:

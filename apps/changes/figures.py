@@ -53,6 +53,7 @@ class Figures(ABC):
     subjects: ClassVar[str]  # SQL for the ids of everything that has, or should have, a row
     columns: ClassVar[tuple[str, ...]]  # the arrays of week figures
     foreseen: ClassVar[bool] = True  # whether a preview says what becomes of them
+    labels: ClassVar[Mapping[str, Any]] = {}  # what people call the figures of a proof, by their names
     adds_up: ClassVar[bool] = True  # whether the figures of many subjects may be summed without counting twice
 
     @abstractmethod

@@ -204,15 +204,34 @@ SHOWN = """
             ORDER BY day, position_id, assignment_id, cause LIMIT %(limit)s
         ) AS f
     )"""
+# One page after the other of those in the order of their key, which an index has.
+_KEPT_AFTER = """
+    shown AS MATERIALIZED (
+        SELECT f.*, row_number() OVER (ORDER BY f.day, f.position_id, f.assignment_id, f.cause) AS place
+        FROM (
+            SELECT c.position_id, c.assignment_id, c.employee_id, c.cause, c.day - {offset} AS day, c.hours, c.needs,
+                   c.record_id, c.back_on - {offset} AS back, c.tags
+            FROM demand_positioncliff c {inside}
+            WHERE c.since >= %(first)s AND c.day >= %(first)s AND c.day <= %(last)s AND c.cause = ANY (%(causes)s)
+              AND (c.day, c.position_id, c.assignment_id, c.cause) >
+                  (%(after_day)s, %(after_position)s, %(after_assignment)s, %(after_cause)s) {where}
+            ORDER BY c.day, c.position_id, c.assignment_id, c.cause LIMIT %(limit)s
+        ) AS f
+    )"""
+KEPT_AFTER = _KEPT_AFTER.format(offset=OFFSET, inside="", where="")
+KEPT_INSIDE_AFTER = _KEPT_AFTER.format(
+    offset=OFFSET,
+    inside="JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id",
+    where=f"AND {inside('u.path')}",
+)
 # The columns are in the order of Cliff, after TRUE for a total and FALSE for a cliff.
-ANSWER = f"""
-    SELECT * FROM (
+TOTALS = f"""
         SELECT TRUE AS is_total, cause, count(*)::int, sum(hours)::int, {OFFSET} + day / 7 * 7,
                NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::text, NULL::bigint,
                NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::date, NULL::date, NULL::int,
                NULL::int, NULL::int, NULL::int, NULL::date, 0::bigint AS place
-        FROM found GROUP BY cause, day / 7
-        UNION ALL
+        FROM found GROUP BY cause, day / 7"""
+ROWS = f"""
         SELECT FALSE, s.cause, 1, s.hours, {OFFSET} + s.day, s.assignment_id, e.id, e.employee_number,
                concat(e.family_name, ', ', e.given_name), p.id, p.code, p.title, u.id, u.code, u.name,
                COALESCE(owner.name, ''),
@@ -233,5 +252,6 @@ ANSWER = f"""
             FROM unnest(u.path) WITH ORDINALITY AS above (id, depth)
             JOIN org_orgunit o ON o.id = above.id JOIN users_user m ON m.id = o.manager_id
             ORDER BY above.depth DESC LIMIT 1
-        ) AS owner ON TRUE
-    ) AS answer ORDER BY place"""
+        ) AS owner ON TRUE"""
+ANSWER = f"SELECT * FROM ({TOTALS} UNION ALL {ROWS}) AS answer ORDER BY place"
+ROWS_IN_ORDER = f"SELECT * FROM ({ROWS}) AS answer (is_total, cause, number) ORDER BY place"

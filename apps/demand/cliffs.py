@@ -7,7 +7,7 @@ alone; a suspension, which nobody enters ahead, is none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,9 +17,23 @@ from django.db import connection
 
 from apps.changes.span import Span
 from apps.common.clock import monday_of
+from apps.org.querysets import inside
 
 from .cliff_causes import Cause
-from .cliff_sql import ANSWER, DETAILS, FOUND, KEPT, KEPT_INSIDE, SHOWN, SUSPECTED, SUSPECTED_SHOWN, in_force_ctes
+from .cliff_sql import (
+    ANSWER,
+    DETAILS,
+    FOUND,
+    KEPT,
+    KEPT_AFTER,
+    KEPT_INSIDE,
+    KEPT_INSIDE_AFTER,
+    ROWS_IN_ORDER,
+    SHOWN,
+    SUSPECTED,
+    SUSPECTED_SHOWN,
+    in_force_ctes,
+)
 
 # Followers that begin within a week of the first one are one replacement.
 TOGETHER = 7
@@ -127,6 +141,59 @@ def kept_cliffs(
     return _calendar(f"WITH {kept}, {SHOWN}, {SUSPECTED_SHOWN}, {in_force_ctes(span)}, {DETAILS} {ANSWER}", params)
 
 
+def kept_cliffs_in_turn(
+    first: date,
+    last: date,
+    *,
+    today: date,
+    root: int | None = None,
+    scope: int | None = None,
+    causes: Sequence[str] = (),
+    batch: int = 2_000,
+) -> Iterator[Sequence[Cliff]]:
+    """Yield the same cliffs in the same order, all of them, so many at a time: no statement grows with the house."""
+    span = span_of(first, last, today)
+    kept = KEPT_AFTER if root is None and scope is None else KEPT_INSIDE_AFTER
+    sql = f"WITH {kept}, {SUSPECTED_SHOWN}, {in_force_ctes(span)}, {DETAILS} {ROWS_IN_ORDER}"
+    params = _params(span, first, last, root, scope) | {
+        "causes": list(causes or Cause.values), "limit": batch,
+        "after_day": first - timedelta(days=1), "after_position": 0, "after_assignment": 0, "after_cause": "",
+    }  # fmt: skip
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            found = [_cliff(row) for row in cursor.fetchall()]
+        if found:
+            yield found
+        if len(found) < batch:
+            return
+        end = found[-1]
+        params |= {
+            "after_day": end.day, "after_position": end.position_id, "after_assignment": end.assignment_id,
+            "after_cause": end.cause.value,
+        }  # fmt: skip
+
+
+def number_of_kept(
+    first: date, last: date, *, root: int | None = None, scope: int | None = None, causes: Sequence[str] = ()
+) -> int:
+    """Return how many cliffs of these causes are kept in a range of days."""
+    places = "JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id"
+    params = {"first": first, "last": last, "root": root, "scope": scope, "causes": list(causes or Cause.values)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT count(*) FROM demand_positioncliff c {places if root or scope else ""}
+            WHERE c.since >= %(first)s AND c.day <= %(last)s AND c.cause = ANY (%(causes)s)
+              AND {inside("u.path") if root or scope else "TRUE"}""",
+            params,
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _cliff(row: Sequence[Any]) -> Cliff:
+    return Cliff(row[4], Cause(row[1]), row[3], *row[5:25])
+
+
 def span_of(first: date, last: date, today: date) -> Span:
     """Return the weeks in which cliffs of a range are looked for.
 
@@ -153,7 +220,7 @@ def _calendar(sql: str, params: dict[str, Any]) -> Calendar:
             weeks.setdefault(monday, {})[Cause(cause)] = Total(number, hours)
             totals[Cause(cause)] += Total(number, hours)
     return Calendar(
-        cliffs=[Cliff(row[4], Cause(row[1]), row[3], *row[5:25]) for row in rows if not row[0]],
+        cliffs=[_cliff(row) for row in rows if not row[0]],
         weeks=weeks,
         totals=totals,
         found=sum(totals[Cause(cause)].cliffs for cause in params["causes"]),

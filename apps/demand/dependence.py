@@ -14,9 +14,14 @@ from typing import Any
 
 from django.db import connection
 
+from apps.common.clock import today as clock_today
 from apps.fsm.employee_fsm import EmployeeStatus
 from apps.org.querysets import inside
 from apps.tags.holding import held_on
+
+from .kept_answers import Tell, carry_out, one_snapshot
+from .models import Dependence
+from .waterfall import Place
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,16 @@ THERE = f"""e.status IN ('{EmployeeStatus.ACTIVE.value}', '{EmployeeStatus.NOTIC
                     SELECT FROM org_leave l WHERE l.employee_id = e.id AND l.starts_on <= %(today)s
                         AND (l.ends_on IS NULL OR l.ends_on >= %(today)s)
                 )"""
-FOUND = f"""
-    WITH held AS MATERIALIZED (SELECT tag_id, count(*) AS often FROM tags_employeetag GROUP BY tag_id),
+# CTEs that end in `few`: positions that at most one person could fill.
+FEW = f"""
+    held AS MATERIALIZED (
+        -- How rare each required tag is; beyond a thousand holders it does not matter.
+        SELECT c.id AS tag_id, (
+            SELECT count(*) FROM (SELECT FROM tags_employeetag h WHERE h.tag_id = c.id LIMIT 1000) AS counted
+        ) AS often
+        FROM tags_tagcatalog c
+        WHERE EXISTS (SELECT FROM tags_positiontag w WHERE w.tag_id = c.id AND w.level = 'REQUIRED')
+    ),
     housed AS MATERIALIZED (
         SELECT u.id, u.code, u.name, COALESCE((
             SELECT a.id FROM unnest(u.path) WITH ORDINALITY AS above (id, depth)
@@ -106,7 +119,18 @@ FOUND = f"""
     ),
     few AS MATERIALIZED (
         SELECT a.*, people.many, people.employee_id FROM asked a JOIN people USING (house, tags)
-    ),
+    )"""
+# The same as workers found them, of positions that are open still.
+KEPT = f"""
+    few AS MATERIALIZED (
+        SELECT p.id, p.code, p.title, p.required_weekly_hours, u.code AS unit_code, u.name AS unit_name,
+            d.house_id AS house, d.tags, d.many, d.employee_id
+        FROM demand_dependentposition d JOIN org_position p ON p.id = d.position_id
+            JOIN org_orgunit u ON u.id = p.org_unit_id
+        WHERE {inside("u.path")}
+            AND (p.opens_on IS NULL OR p.opens_on <= %(today)s) AND (p.closes_on IS NULL OR p.closes_on >= %(today)s)
+    )"""
+TOLD = """
     shown AS (
         SELECT * FROM few WHERE %(many)s::int IS NULL OR many = %(many)s
         ORDER BY many, required_weekly_hours DESC, code LIMIT %(limit)s OFFSET %(offset)s
@@ -145,15 +169,56 @@ FOUND = f"""
 
 
 def dependent_positions(
-    *, today: date, days: int, root: int | None, scope: int | None, many: int | None = None, limit: int, offset: int = 0
+    *,
+    today: date,
+    days: int,
+    root: int | None,
+    scope: int | None,
+    many: int | None = None,
+    limit: int,
+    offset: int = 0,
+    kept: bool = False,
 ) -> Found:
     """Return positions under the two units (None = no bound) that nobody (`many` 0), one person (1), or either (None)
     could fill: those that nobody could first, then the most hours. In one query.
+
+    `kept` tells those that workers found last (refresh_dependence), which is what a page about a large house shows.
     """
     params: dict[str, Any] = {
         "today": today, "days": days, "root": root, "scope": scope, "many": many, "limit": limit, "offset": offset,
     }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(FOUND, params)
+        cursor.execute(f"WITH {KEPT if kept else FEW}, {TOLD}", params)
         rows = cursor.fetchall()
     return Found([Dependent(*row[2:]) for row in rows if row[2] is not None], rows[0][0], rows[0][1])
+
+
+def has_more_positions_than(number: int, place: Place) -> bool:
+    """Say whether a part of the house has more than so many positions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT count(*) FROM (
+                SELECT FROM org_position p JOIN org_orgunit u ON u.id = p.org_unit_id
+                WHERE {inside("u.path")} LIMIT %(most)s
+            ) AS counted""",
+            {**place.params, "most": number + 1},
+        )
+        return bool(cursor.fetchone()[0] > number)
+
+
+def look_for_dependence(kept: Dependence, tell: Tell) -> dict[str, object]:
+    """Find the positions of the whole house that hang on one person, and keep them in place of those of before."""
+    with one_snapshot(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM demand_dependentposition")
+        cursor.execute(
+            f"""WITH {FEW}
+            INSERT INTO demand_dependentposition (position_id, house_id, tags, many, employee_id)
+            SELECT id, house, tags, many, employee_id FROM few""",
+            {"today": clock_today(), "root": None, "scope": None},
+        )
+    return {}
+
+
+def look_if_asked() -> int:
+    """Look for them if somebody asked; return how many looks came to an end."""
+    return sum(carry_out(kept, look_for_dependence) for kept in Dependence.objects.filter(requested_at__isnull=False))

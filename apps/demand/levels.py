@@ -30,6 +30,9 @@ FEW_FIGURES = ("required", "assigned", "unqualified", "filled", "vacant", "parti
 NET_ZERO, UNQUALIFIED = "NET_ZERO", "UNQUALIFIED"
 
 
+HAS_UNITS = "EXISTS (SELECT FROM org_orgunit below WHERE below.parent_id = {})"
+
+
 class Order(StrEnum):
     CODE = "code"
     WORST = "worst"
@@ -291,6 +294,25 @@ class _Source:
         shown = ", ".join(f"COALESCE({column}, 0)" for column in self.columns)
         skipped = f"CASE WHEN {paged} THEN %(skipped)s ELSE 0 END"
         is_kept = not self.is_closed and self.asked.tag is None
+        if is_kept and self._unit_meets() == "TRUE" and self.asked.order == Order.CODE:
+            # Neither which units are shown nor their order hangs on figures: those of the shown ones are read alone.
+            return f"""
+            WITH wanted AS MATERIALIZED (
+                SELECT t.*, u.code, u.name, u.kind, u.is_active
+                FROM ({self.tree}) AS t JOIN org_orgunit u ON u.id = t.id WHERE {self.within("t.path")} AND {wanted}
+            ),
+            placed AS (
+                SELECT w.*, row_number() OVER (PARTITION BY {level} ORDER BY w.code) AS place,
+                       count(*) OVER (PARTITION BY {level}) AS sisters
+                FROM wanted w
+            ),
+            shown AS MATERIALIZED (
+                SELECT * FROM placed WHERE place > {skipped} AND place <= {skipped} + %(per_level)s
+            ),
+            total AS ({self._kept_figures("shown")})
+            SELECT w.id, w.code, w.name, w.kind, w.is_active, w.path, {HAS_UNITS.format("w.id")} AS has_units,
+                   w.sisters, {shown}
+            FROM shown w LEFT JOIN total t ON t.id = w.id ORDER BY w.place"""
         return f"""
             WITH {self._kept(wanted) if is_kept else self._added_up(wanted)},
             placed AS (
@@ -307,14 +329,17 @@ class _Source:
         """Return CTEs `wanted` (units) and `total` (their figures): what is kept of units with everything below."""
         return f"""
             wanted AS MATERIALIZED (
-                SELECT t.*, u.code, u.name, u.kind, u.is_active,
-                       EXISTS (SELECT FROM org_orgunit below WHERE below.parent_id = t.id) AS has_units
+                SELECT t.*, u.code, u.name, u.kind, u.is_active, {HAS_UNITS.format("t.id")} AS has_units
                 FROM ({self.tree}) AS t JOIN org_orgunit u ON u.id = t.id WHERE {self.within("t.path")} AND {wanted}
             ),
-            total AS (
+            total AS ({self._kept_figures("wanted")})"""
+
+    def _kept_figures(self, of: str) -> str:
+        """Return SQL of the kept figures (id, columns) of the units in a CTE."""
+        return f"""
                 SELECT c.org_unit_id AS id, {self._elements()} FROM {_ahead(WHOLES.name)}
-                WHERE c.org_unit_id IN (SELECT id FROM wanted)
-            )"""
+                WHERE c.org_unit_id IN (SELECT id FROM {of})
+            """
 
     def _added_up(self, wanted: str) -> str:
         """Return the same for what nothing is kept of: a closed week, the positions with a tag."""

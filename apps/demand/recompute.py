@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
+from django.utils.translation import gettext_lazy as _
 
 from apps.changes import storing
 from apps.changes.figures import Figures, Touched
@@ -15,7 +16,7 @@ from apps.changes.span import Span
 from apps.org.adding_up import refresh_wholes, units_above
 
 from .correcting import correct_positions, correct_units
-from .coverage import FIGURES, UNIT_FIGURES, coverage_sql, unit_sql
+from .coverage import FIGURES, STATES, UNIT_FIGURES, coverage_sql, unit_sql
 from .headroom import TAKES_FROM
 from .kept_cliffs import drifted_cliffs, refresh_cliffs
 from .tables import POSITIONS, UNITS, WHOLES
@@ -28,6 +29,23 @@ def _ids(sql: str, ids: Iterable[int]) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
+# What people call the figures.
+LABELS = {
+    "required": _("Required hours"),
+    "assigned": _("Assigned hours"),
+    "reinforcement": _("Reinforcement hours"),
+    "proposed": _("Proposed hours"),
+    "unqualified": _("Unqualified hours"),
+    "filled": _("Filled hours"),
+    "deficit": _("Missing hours"),
+    "surplus": _("Surplus hours"),
+    **{name: state.label for name, state in STATES.items()},
+    "headroom": _("Headroom hours"),
+    "headroom_filled": _("Headroom hours filled"),
+    "cliffs": _("Coverage running out"),
+}
+
+
 class PositionFigures(Figures):
     """One row of demand.PositionCoverage a position, and its rows of demand.PositionCliff."""
 
@@ -35,6 +53,7 @@ class PositionFigures(Figures):
     rank = 20
     subjects = POSITIONS.subjects
     columns = POSITIONS.columns
+    labels = LABELS
 
     def reached_by(self, touched: Touched) -> set[int]:
         reached = set(touched.marked[Kind.POSITION.value])
@@ -88,6 +107,7 @@ class UnitFigures(Figures):
     rank = 30
     subjects = f"{UNITS.subjects} UNION SELECT {WHOLES.key} FROM {WHOLES.name}"
     columns = UNITS.columns
+    labels = LABELS
     adds_up = False  # a unit's figures are in those of the units above it
 
     def hand_on(self, touched: Touched) -> None:

@@ -104,7 +104,14 @@ class EmployeeStatusPeriod(models.Model):
                 name="fsm_period_ends_after_it_starts",
             ),
         ]
-        indexes = [models.Index(fields=["employee", "from_day"])]
+        indexes = [
+            models.Index(fields=["employee", "from_day"]),
+            # Whose status changed between two days.
+            models.Index(fields=["from_day", "employee"], name="fsm_period_begins"),
+            models.Index(
+                fields=["until_day", "employee"], condition=models.Q(until_day__isnull=False), name="fsm_period_ends"
+            ),
+        ]
         triggers = mark_triggers(employee="employee_id")
 
     def __str__(self) -> str:

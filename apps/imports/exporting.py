@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.text import capfirst
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, override
 from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -25,7 +32,18 @@ from apps.common.resources import SheetResource, resources
 from apps.users.permissions import sees_sensitive
 
 from .rights import may
-from .writing import FORMATS, PLAIN, SPANISH_EXCEL, Style, rows_for, table_csv, table_xlsx, write_csv, write_xlsx
+from .writing import (
+    FORMATS,
+    PLAIN,
+    SPANISH_EXCEL,
+    Style,
+    rows_for,
+    table_csv,
+    table_csv_lines,
+    table_xlsx,
+    write_csv,
+    write_xlsx,
+)
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as Screen
@@ -156,11 +174,18 @@ class SheetExportMixin(Screen):
 
 def answer_file(request: HttpRequest, content: bytes, *, kind: str, format: str, rows: int) -> HttpResponse:
     """Return the answer that hands a file out, on record with who took it, how many rows and by which filters."""
+    _note(request, kind=kind, format=format, rows=rows)
+    return _as_file(HttpResponse(content, content_type=FORMATS[format]), kind, format)
+
+
+def _note(request: HttpRequest, *, kind: str, format: str, rows: int) -> None:
     record_export(
         actor=request.user, what=kind, format=format, rows=rows, page=request.path, filters=request.GET.urlencode()
     )
     logger.info("export kind=%s user=%s rows=%s filter=%s", kind, request.user.pk, rows, sorted(request.GET))
-    response = HttpResponse(content, content_type=FORMATS[format])
+
+
+def _as_file[File: HttpResponseBase](response: File, kind: str, format: str) -> File:
     response["Content-Disposition"] = f'attachment; filename="{kind}_{today()}.{format}"'
     response["Cache-Control"] = "no-store"
     return response
@@ -180,6 +205,29 @@ def answer_table(
         spanish = (get_language() or "").startswith("es")
         content = table_csv(table, style=SPANISH_EXCEL if spanish else PLAIN)
     return answer_file(request, content, kind=kind, format=format, rows=len(table) - 1)
+
+
+def stream_table(
+    request: HttpRequest, rows: Iterable[Sequence[Any]], *, rows_told: int, kind: str
+) -> StreamingHttpResponse:
+    """Return the answer that hands out a CSV of any length while its rows are read; the first one is the header.
+
+    `rows_told` is how many there are, for the record of what was taken out. The language is the reader's throughout.
+    """
+    language = get_language() or "en"
+    style = SPANISH_EXCEL if language.startswith("es") else PLAIN
+
+    def lines() -> Iterator[bytes]:
+        # The middleware has let go of the language by the time the file is read.
+        source = table_csv_lines(rows, style=style)
+        while True:
+            with override(language):
+                if (some := next(source, None)) is None:
+                    return
+            yield some
+
+    _note(request, kind=kind, format="csv", rows=rows_told)
+    return _as_file(StreamingHttpResponse(lines(), content_type=FORMATS["csv"]), kind, "csv")
 
 
 def _person(request: HttpRequest) -> User:

@@ -130,6 +130,11 @@ def write_xlsx(resource: SheetResource, rows: QuerySet[Any], *, user: User | Non
 
 def table_csv(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> bytes:
     """Return a table of texts, numbers and dates that is no kind of sheet as a CSV; its first row is the header."""
+    return b"".join(table_csv_lines(rows, style=style))
+
+
+def table_csv_lines(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> Iterator[bytes]:
+    """Yield the same file, some lines at a time as the rows come."""
 
     def text(value: Any) -> str:
         if isinstance(value, date):
@@ -138,10 +143,12 @@ def table_csv(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> bytes:
             return style.number(str(value))
         return neutralise("" if value is None else str(value))
 
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n")
-    writer.writerows(map(text, row) for row in rows)
-    return (("\ufeff" if style.bom else "") + buffer.getvalue()).encode()
+    yield ("\ufeff" if style.bom else "").encode()
+    for some in batched(rows, CHUNK, strict=False):
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n")
+        writer.writerows(map(text, row) for row in some)
+        yield buffer.getvalue().encode()
 
 
 def table_xlsx(title: str, rows: Iterable[Sequence[Any]]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext_lazy as _
 
 from apps.changes import storing
 from apps.changes.correcting import ClosedTable
@@ -32,6 +33,22 @@ CLOSED = ClosedTable(
 HOLDERS = "SELECT DISTINCT employee_id FROM tags_employeetag WHERE tag_id = ANY (%(tags)s::bigint[])"
 
 
+# What people call the figures.
+LABELS = {
+    "pool": _("Pool"),
+    "assigned": _("Assigned hours"),
+    "proposed": _("Proposed hours"),
+    "engaged": _("Hours of all active assignments"),
+    "people": _("People with an account"),
+    "over": _("People over their hours"),
+    "under": _("People under their hours"),
+    "over_hours": _("Hours over"),
+    "under_hours": _("Hours under"),
+    "most_over": _("Most hours over"),
+    "most_under": _("Most hours under"),
+}
+
+
 class Ledger(Figures):
     """One row of offer.LedgerWeek an employee."""
 
@@ -39,6 +56,7 @@ class Ledger(Figures):
     rank = 10
     subjects = TABLE.subjects
     columns = TABLE.columns
+    labels = LABELS
 
     def hand_on(self, touched: Touched) -> None:
         """A tag's hours changed: whoever holds it is marked, for the ledger alone."""
@@ -111,6 +129,7 @@ class UsageFigures(Figures):
     rank = 40
     subjects = f"{OWN.subjects} UNION SELECT {WHOLE.key} FROM {WHOLE.name}"
     columns = OWN.columns
+    labels = LABELS
     foreseen = False  # a preview speaks of the accounts themselves
     adds_up = False
 

@@ -2,13 +2,38 @@
 
 from typing import Any
 
+from apps.changes.triggers import CHANNEL
 from apps.common.triggers import StatementTrigger, changed_rows
 
+from .enums import TagType
+
+CONTRACT = TagType.CONTRACT.value
 FACTS = ("valid_from", "valid_until", "note")
 
 
 def _facts(row: str) -> str:
     return "jsonb_build_object(" + ", ".join(f"'{name}', {row}.{name}" for name in FACTS) + ")"
+
+
+class ContractTrigger(StatementTrigger):
+    """Mark the positions of a tag's holders where it became a contract, or is none any more.
+
+    Accounts go by the hours of a tag; on which day the last contract runs out is kept by position. The marks are
+    `alone`: those of a quarter of the house wait behind what people change.
+    """
+
+    def get_func(self, model: Any) -> str:
+        return f"""
+            INSERT INTO changes_mark (kind, subject_id, alone)
+            SELECT DISTINCT 'position', a.position_id, true
+            FROM (
+                SELECT id, type = '{CONTRACT}' FROM new_rows EXCEPT SELECT id, type = '{CONTRACT}' FROM old_rows
+            ) n (id, is_contract)
+            JOIN tags_employeetag t ON t.tag_id = n.id
+            JOIN assignments_assignment a ON a.employee_id = t.employee_id AND NOT a.voided;
+            IF FOUND THEN PERFORM pg_notify('{CHANNEL}', ''); END IF;
+            RETURN NULL;
+        """
 
 
 class TagLogTrigger(StatementTrigger):

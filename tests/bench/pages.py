@@ -12,6 +12,9 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.common.weeks import horizon, week_code
+from apps.demand.dependence import look_if_asked
+from apps.demand.waterfall.carrying_out import compare_waiting
 from apps.org.models import OrgUnit
 from apps.users.enums import Role
 from apps.users.models import User
@@ -27,7 +30,7 @@ SECONDS, QUERIES = 0.3, 15
 MORE = {
     "demand_unitcoverage_changelist": ("?view=weeks", "?order=worst", "?unit={unit}"),
     "demand_positioncoverage_cliffs": ("?days=90", "?days=180", "?unit={unit}"),
-    "demand_positioncoverage_waterfall": ("?unit={unit}",),
+    "demand_positioncoverage_waterfall": ("?unit={unit}", "?from={first}&to={last}"),
 }
 
 
@@ -35,13 +38,14 @@ def addresses(user: User, unit: str) -> Iterator[str]:
     """Yield the address of every page this person's sidebar leads to, and the ways they are asked."""
     request = RequestFactory().get("/admin/")
     request.user = user
+    first, *_between, last = (week_code(week) for week in horizon())
     for group in navigation(request, admin.site):
         for item in group["items"]:
             link = str(item["link"])
             yield link
             for name, queries in MORE.items():
                 if link == reverse(f"admin:{name}"):
-                    yield from (link + query.format(unit=unit) for query in queries)
+                    yield from (link + query.format(unit=unit, first=first, last=last) for query in queries)
 
 
 def of_a_person(user: User, unit: str, size: str, rounds: int, report: Report) -> None:
@@ -50,12 +54,15 @@ def of_a_person(user: User, unit: str, size: str, rounds: int, report: Report) -
     for address in addresses(user, unit):
         seconds: list[float] = []
         status, asked = 200, 0
-        for _round in range(rounds + 1):
+        for turn in range(rounds + 1):
             with CaptureQueriesContext(connection) as queries:
                 begun = time.perf_counter()
                 status = client.get(address).status_code
                 seconds.append(time.perf_counter() - begun)
             asked = len(queries)
+            if turn == 0:  # what workers are asked for by who looks first
+                compare_waiting()
+                look_if_asked()
             if seconds[-1] > 10 * SECONDS:  # told, and not waited for again
                 break
         seconds = seconds[1:] or seconds

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from apps.changes.drain import drain
+from apps.demand.models import Comparison
+from apps.demand.waterfall import comparing
+from apps.demand.waterfall.carrying_out import compare_waiting
 from apps.fsm.services import apply_transition
 from apps.users.groups import sync_groups
 from tests.conftest import TODAY
@@ -124,3 +128,23 @@ def test_weeks_are_chosen_and_compared(changing: Clinic, visit: Any) -> None:
     page.get_by_role("link", name="Trend", exact=True).click()
     page.get_by_role("link", name="What changed until 2026-W50 since the week before").click()
     expect(page.locator("select[name=to]")).to_have_value("2026-W50")
+
+
+def test_a_large_part_of_the_house_is_looked_for_and_kept_in_every_look(
+    changing: Clinic, visit: Any, shoot: Any, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "FEW_POSITIONS", 0)
+    asked = f"{PAGE}?from=2026-W49&to=2027-W01"
+    page = visit(asked, user=changing.manager, look=look)
+    expect(page.get_by_role("status").first).to_be_visible()
+    Comparison.objects.update(done=120_000, to_do=300_000, started_at=timezone.now())
+    page.goto(asked)
+    expect(page.locator(".coveris-progress")).to_be_visible()
+    fits(page, look)
+    shoot(page, "waterfall-looked-for", full=True)
+    assert compare_waiting() == 1
+    LeaveFactory(employee=changing.surgeon, starts_on=TODAY + DAY * 30)
+    page.goto(asked)
+    expect(page.locator("#bridge-assigned")).to_be_visible()
+    fits(page, look)
+    shoot(page, "waterfall-kept", full=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import override
 
 from apps.changes import tasks
 from apps.changes.drain import drain
@@ -98,8 +101,31 @@ def test_a_proof_tells_which_figure_of_which_week_differed(clinic: None, as_user
     response = client.get(f"/admin/changes/proof/{proof.pk}/change/")
     [one] = response.context["subjects"]
     assert one.subject == row.pk
-    assert [(line.figure, line.stored, line.computed) for line in one.differences] == [("required", kept + 7, kept)]
+    assert [(line.figure, line.stored, line.computed) for line in one.differences] == [
+        ("Required hours", kept + 7, kept)
+    ]
     assert str(kept + 7) in response.content.decode().replace(",", "")
+
+
+def test_figures_have_names_and_numbers_are_written_as_the_reader_does(clinic: None, as_user: Any) -> None:
+    for figures in kept():
+        for name in figures.columns:
+            assert name in figures.labels, (figures.kind, name)
+    row = UnitCoverage.objects.order_by("pk").last()
+    assert row is not None
+    row.required[2] += 1_234_567_000
+    row.save()
+    proof = prove()
+    proof.finished_at = proof.started_at + timedelta(seconds=2.5)
+    proof.save()
+    client = as_user(UserFactory(role=Role.ADMIN))
+    client.cookies["django_language"] = "es"
+    page = client.get(f"/admin/changes/proof/{proof.pk}/change/").content.decode()
+    assert "Horas requeridas" in page and "2,5 s" in page
+    with override("es"):
+        grouped = number_format(row.required[2], force_grouping=True)
+    assert grouped in page and grouped != str(row.required[2])
+    assert "2,5 s" in client.get("/admin/changes/proof/").content.decode()
 
 
 def test_a_row_that_lacked_or_lagged_is_told_too(clinic: None, as_user: Any) -> None:
@@ -112,7 +138,7 @@ def test_a_row_that_lacked_or_lagged_is_told_too(clinic: None, as_user: Any) -> 
     response = client.get(f"/admin/changes/proof/{prove().pk}/change/")
     told = {one.subject: one.differences for one in response.context["subjects"]}
     assert [line.stored for line in told[lost]] == [None]
-    assert [line.figure for line in told[second.pk]] == ["first_week"]
+    assert [line.figure for line in told[second.pk]] == ["First week"]
 
 
 def test_a_proof_without_drift_says_so_to_administrators_alone(clinic: None, as_user: Any) -> None:

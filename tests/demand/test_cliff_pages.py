@@ -64,7 +64,7 @@ def as_user(as_user: Browse) -> Browse:
 
 def text(response: Any) -> str:
     assert response.status_code == 200
-    return str(response.content.decode())
+    return str(response.getvalue().decode())
 
 
 def test_the_page_tells_day_cause_place_person_and_what_follows(ending: Any, as_user: Browse) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.changes.drain import drain
+from apps.common.hours import to_hours
+from apps.demand.models import WholeCoverage
+from apps.org.models import OrgUnit
 from tests.factories import UserFactory
 from tests.oracle import example
 from tests.oracle.example import UNITS
@@ -89,6 +93,22 @@ def test_the_table_for_people_names_units_positions_and_freshness(clinic: dict[s
     assert "net-zero" in text
     assert "OVER_COVERED" in text
     assert "fresh, last looked at" in text
+
+
+def test_the_second_target_is_told_as_on_the_board(clinic: dict[str, Any]) -> None:
+    assert "headroom" not in run("coverage", "--week", "2026-W50")
+    for unit in run("coverage", "--json")["units"]:
+        assert (unit["headroom_hours"], unit["headroom_filled_hours"]) == ("0.00", "0.00")
+    OrgUnit.objects.filter(code="H1").update(headroom=10)
+    drain()
+    told = {unit["code"]: unit for unit in run("coverage", "--json")["units"]}
+    required = Decimal(told["H1"]["required_hours"])
+    assert Decimal(told["H1"]["headroom_hours"]) == (required / 10).quantize(Decimal("0.01"))
+    kept = WholeCoverage.objects.get(org_unit__code="H1")
+    assert told["H1"]["headroom_filled_hours"] == str(to_hours(kept.headroom_filled[0]))
+    assert told["H"]["headroom_hours"] == told["H1"]["headroom_hours"]
+    text = run("coverage")
+    assert "headroom" in text and told["H1"]["headroom_hours"] in text
 
 
 @pytest.mark.parametrize(

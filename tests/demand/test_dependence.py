@@ -11,7 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apps.demand.dependence import Dependent, dependent_positions
+from apps.demand.admin import dependence as page_module
+from apps.demand.dependence import Dependent, dependent_positions, look_if_asked
+from apps.demand.services import request_dependence
 from apps.fsm.services import apply_transition
 from tests.factories import (
     AssignmentFactory,
@@ -23,6 +25,7 @@ from tests.factories import (
     PositionFactory,
     PositionTagFactory,
     TagFactory,
+    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -210,3 +213,60 @@ def test_it_costs_the_same_however_many_there_are(clinic: Clinic, as_user: Calla
 
 def test_who_may_not_see_coverage_is_refused(clinic: Clinic, as_user: Callable[..., Client]) -> None:
     assert as_user(clinic.admin).post(PAGE).status_code == 403
+
+
+# A large house
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "FEW_POSITIONS", 0)
+
+
+def test_in_a_large_house_workers_look_and_the_page_says_so(
+    clinic: Clinic, triage: Any, large: None, as_user: Callable[..., Client]
+) -> None:
+    clinic.surgeon.tags.filter(tag=triage).delete()
+    client = as_user(clinic.admin)
+    page = client.get(PAGE).content.decode()
+    assert "The answer is being looked for" in page and 'http-equiv="refresh"' in page
+    assert "No position hangs on one person" not in page
+    assert look_if_asked() == 1
+    response = client.get(PAGE)
+    assert [row["item"] for row in response.context["rows"]] == list(found().values())
+    assert "As of" in response.content.decode()
+    assert look_if_asked() == 0
+    clinic.nurse.tags.filter(tag=triage).delete()
+    assert "Records have changed since" in client.get(PAGE).content.decode()
+    assert [row["item"].employee_number for row in client.get(PAGE).context["rows"]] == ["E1"]
+    assert client.post(f"{PAGE}anew/?kind=one").headers["Location"] == f"{PAGE}?kind=one"
+    assert look_if_asked() == 1
+    assert [row["item"].employee_number for row in client.get(PAGE).context["rows"]] == [None]
+
+
+def test_what_is_kept_is_what_is_found(clinic: Clinic, triage: Any) -> None:
+    clinic.surgeon.tags.filter(tag=triage).delete()
+    empty = OrgUnitFactory(kind="CLINIC")
+    closes = PositionFactory(code="Z1", org_unit=empty, closes_on=TODAY)
+    PositionFactory(code="Z2", org_unit=empty)
+    request_dependence(actor=clinic.admin)
+    look_if_asked()
+    for asked in ({}, {"many": 0}, {"root": empty.pk}, {"scope": clinic.h1.pk}, {"limit": 1, "offset": 1}):
+        assert found(kept=True, **asked) == found(**asked)
+    assert closes.code in found(kept=True)
+    assert closes.code not in found(kept=True, today=TODAY + DAY)
+
+
+def test_each_sees_their_part_of_what_is_kept(
+    clinic: Clinic, triage: Any, large: None, as_user: Callable[..., Client]
+) -> None:
+    clinic.nurse.tags.filter(tag=triage).delete()
+    PositionFactory(code="Z1", org_unit=OrgUnitFactory(kind="CLINIC"))
+    as_user(clinic.viewer).get(PAGE)
+    look_if_asked()
+    response = as_user(clinic.viewer).get(PAGE)
+    assert [row["item"].position_code for row in response.context["rows"]] == ["P1"]
+    assert "Díaz" not in response.content.decode()
+    worker = UserFactory(role="EMPLOYEE", is_staff=True)
+    assert as_user(worker).post(f"{PAGE}anew/").status_code == 403
+    assert as_user(clinic.viewer).get(f"{PAGE}anew/").status_code == 403

@@ -10,14 +10,15 @@ from django.conf import settings
 
 from apps.assignments.models import Assignment
 from apps.changes.drain import drain
-from apps.changes.models import Kind
+from apps.changes.models import Kind, Mark
 from apps.changes.proof import compare, prove
 from apps.common.clock import today
-from apps.demand.cliffs import cliffs, kept_cliffs
+from apps.demand.cliffs import cliffs, kept_cliffs, kept_cliffs_in_turn, number_of_kept
 from apps.demand.models import PositionCliff
 from apps.fsm.services import apply_transition
-from apps.org.models import Position
-from apps.tags.models import EmployeeTag
+from apps.org.models import OrgUnit, Position
+from apps.tags.enums import TagType
+from apps.tags.models import EmployeeTag, TagCatalog
 from tests.demand.test_cliffs import small_clinic
 from tests.factories import AssignmentFactory, Clinic, EmployeeTagFactory, LeaveFactory, PositionTagFactory, TagFactory
 from tests.today import TODAY
@@ -121,3 +122,44 @@ def test_a_cliff_gone_wrong_is_found_by_the_proof_and_put_right(clinic: Clinic) 
     assert_kept_is_right()
     PositionCliff.objects.all().delete()
     assert [(line["kind"], line["subject"]) for line in prove().drift] == [(Kind.POSITION, clinic.p1.pk)]
+
+
+@pytest.mark.parametrize("becomes", [TagType.QUALIFICATION, TagType.CONTRACT])
+def test_a_tag_that_becomes_a_contract_or_is_none_any_more_reaches_them_at_once(
+    clinic: Clinic, becomes: TagType
+) -> None:
+    was = TagType.CONTRACT if becomes == TagType.QUALIFICATION else TagType.QUALIFICATION
+    tag = TagFactory(type=was)
+    clinic.nurse.tags.all().delete()
+    EmployeeTagFactory(employee=clinic.nurse, tag=tag, valid_until=TODAY + DAY * 10)
+    AssignmentFactory(employee=clinic.nurse, position=clinic.p1, accepted=True)
+    drain()
+
+    def told() -> bool:
+        return PositionCliff.objects.filter(position=clinic.p1, cause="CONTRACT").exists()
+
+    assert told() is (was == TagType.CONTRACT)
+    TagCatalog.objects.filter(pk=tag.pk).update(type=becomes)
+    assert set(Mark.objects.filter(kind=Kind.POSITION).values_list("subject_id", "alone")) == {(clinic.p1.pk, True)}
+    drain()
+    assert told() is (becomes == TagType.CONTRACT)
+    assert compare().drift == []
+    TagCatalog.objects.filter(pk=tag.pk).update(name="Otro nombre", hours_delta=1)
+    assert not Mark.objects.filter(kind=Kind.POSITION).exists()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_all_of_them_come_in_turn_in_the_same_order(batch: int) -> None:
+    oracle = small_clinic(4)
+    settings.COVERIS_TODAY = oracle.today
+    drain()
+    for root in (None, *OrgUnit.objects.values_list("pk", flat=True)):
+        for causes in ((), ("ASSIGNMENT",)):
+            asked = {"today": today(), "root": root, "causes": causes}
+            days = today(), today() + DAY * 180
+            expected = kept_cliffs(*days, **asked)
+            in_turn = list(kept_cliffs_in_turn(*days, **asked, batch=batch))
+            assert [item for items in in_turn for item in items] == list(expected.cliffs)
+            assert all(len(items) <= batch for items in in_turn)
+            assert number_of_kept(*days, root=root, causes=causes) == len(expected.cliffs)
+    assert number_of_kept(*days) >= 3

@@ -13,14 +13,16 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.html import escape
 
 from apps.assignments.models import Assignment
 from apps.changes.drain import drain
-from apps.demand.admin import waterfall as page_module
-from apps.demand.models import ClosedUnitWeek, PositionCoverage
+from apps.demand.admin import waterfall_answers as page_module
+from apps.demand.models import ClosedUnitWeek, Comparison, PositionCoverage
 from apps.demand.trend import trend
-from apps.demand.waterfall import Place
+from apps.demand.waterfall import Place, comparing
+from apps.demand.waterfall.carrying_out import compare_waiting
 from apps.org.models import Position
 from tests.factories import (
     AssignmentFactory,
@@ -298,6 +300,82 @@ def test_a_page_with_few_and_with_many_costs_the_same(changing: Any, as_user: Br
                 LeaveFactory(employee=employee, starts_on=NEXT)
     assert len(client.get(addresses[0]).context["behind"]["rows"]) == 13
     assert [queries(address) for address in addresses] == few
+
+
+# A large part of the house
+
+
+@pytest.fixture
+def huge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is more than anybody waits for."""
+    monkeypatch.setattr(comparing, "FEW_POSITIONS", 0)
+    monkeypatch.setattr(comparing, "FEW_DATES", -1)
+
+
+def test_what_takes_long_shows_how_far_it_is_and_then_the_answer(changing: Any, huge: None, as_user: Browse) -> None:
+    client = as_user(changing.admin)
+    page = text(client.get(PAGE + ASKED))
+    assert "The answer is being looked for" in page
+    assert 'http-equiv="refresh"' in page
+    assert client.get(FILE + ASKED).headers["Location"] == PAGE + ASKED
+    Comparison.objects.update(done=10_000, to_do=40_000)
+    assert "10000 of 40000 positions" in text(client.get(PAGE + ASKED)).replace(",", "")
+    compare_waiting()
+    response = client.get(f"{PAGE}{ASKED}&cause=ENDED")
+    page = text(response)
+    assert lines(response, "assigned") == {"Assignments ended": "−24.00", "Leaves begun": "−30.00"}
+    assert "As of" in page and "Gómez, Lucía" in page
+    assert 'http-equiv="refresh"' not in page and "Records have changed since" not in page
+    [row] = rows_of(client.get(f"{FILE}{ASKED}&cause=ENDED"))
+    assert row["Assigned hours"] == "-24.00"
+    Assignment.objects.filter(pk=changing.nurse_row.pk).update(effective_hours=20)
+    assert "Records have changed since" in text(client.get(PAGE + ASKED))
+    assert client.post(f"{PAGE}anew/{ASKED}").headers["Location"] == PAGE + ASKED
+    assert "It is being looked for anew" in text(client.get(PAGE + ASKED))
+    compare_waiting()
+    assert lines(client.get(PAGE + ASKED), "assigned")["Assignments ended"] == "−20.00"
+
+
+def test_a_kept_answer_is_of_the_reader_s_own_part(changing: Any, huge: None, as_user: Browse) -> None:
+    for user in (changing.admin, changing.manager):
+        as_user(user).get(PAGE + ASKED)
+    compare_waiting()
+    response = as_user(changing.manager).get(PAGE + ASKED)
+    assert lines(response, "assigned") == {"Assignments ended": "−24.00"}
+    assert as_user(changing.manager).post(f"{PAGE}anew/{ASKED}&unit=H2").status_code == 404
+    assert as_user(UserFactory(role="EMPLOYEE", is_staff=True)).post(f"{PAGE}anew/{ASKED}").status_code == 403
+    assert as_user(changing.admin).get(f"{PAGE}anew/{ASKED}").status_code == 403
+
+
+def test_a_comparison_that_failed_says_so(changing: Any, huge: None, as_user: Browse) -> None:
+    client = as_user(changing.admin)
+    client.get(PAGE + ASKED)
+    Comparison.objects.update(requested_at=None, started_at=timezone.now(), failure="no space left")
+    page = text(client.get(PAGE + ASKED))
+    assert "no space left" in page and "Look anew" in page and 'http-equiv="refresh"' not in page
+
+
+def test_a_kept_answer_costs_no_more_queries_with_many(changing: Any, huge: None, as_user: Browse) -> None:
+    client = as_user(changing.admin)
+    address = f"{PAGE}{ASKED}&cause=ENDED"
+
+    def queries() -> int:
+        text(client.get(address))
+        compare_waiting()
+        with CaptureQueriesContext(connection) as asked:
+            text(client.get(address))
+        return len(asked)
+
+    queries()
+    few = queries()
+    for _each in range(12):
+        AssignmentFactory(employee=EmployeeFactory(home_unit=changing.h1, active=True),
+                          position=PositionFactory(org_unit=changing.h1), ends_on=NEXT - DAY,
+                          accepted=True)  # fmt: skip
+    client.post(f"{PAGE}anew/{ASKED}")
+    compare_waiting()
+    assert len(client.get(address).context["behind"]["rows"]) == 13
+    assert queries() == few <= 15
 
 
 # The trend

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.tags.admin import tag_catalog
 from apps.tags.models import EmployeeTag, TagCatalog, TagChangeLog
 from tests.factories import Clinic, EmployeeFactory, EmployeeTagFactory, TagFactory
 from tests.screens.people import TODAY, cost, page, signed_in
@@ -162,3 +163,16 @@ def test_the_holders_of_a_tag_are_counted_today(clinic: Clinic) -> None:
     rows = signed_in(clinic.admin).get(page("tags.tagcatalog"), {"q": "Counted"}).context["cl"].result_list
     assert [row.number_of_holders for row in rows] == [1]
     assert TagCatalog.objects.filter(pk=tag.pk).exists()
+
+
+def test_many_holders_are_counted_up_to_a_thousand(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tag_catalog, "MOST_COUNTED", 1)
+    tag = TagFactory(name="Counted")
+    client = signed_in(clinic.admin)
+    EmployeeTagFactory(employee=clinic.nurse, tag=tag)
+    assert "over 1" not in client.get(page("tags.tagcatalog"), {"q": "Counted"}).content.decode()
+    for employee in (clinic.surgeon, clinic.newcomer):
+        EmployeeTagFactory(employee=employee, tag=tag)
+    response = client.get(page("tags.tagcatalog"), {"q": "Counted"})
+    assert [row.number_of_holders for row in response.context["cl"].result_list] == [2]
+    assert "over 1" in response.content.decode()

@@ -107,6 +107,10 @@ class Assignment(Lifecycle, Recorded):
                 condition=models.Q(status__in=LIVE), name="assignments_live_by_employee",
             ),
             models.Index(fields=["ends_on"], condition=models.Q(status=S.ACTIVE), name="assignments_active_end"),
+            # What ended in a week and is closed by now.
+            models.Index(
+                fields=["ends_on"], condition=models.Q(status=S.CLOSED, voided=False), name="assignments_closed_end"
+            ),
         ]  # fmt: skip
         triggers = [
             *history_triggers(),

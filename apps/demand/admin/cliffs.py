@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format, localize_input, number_format
@@ -25,13 +25,13 @@ from apps.common.clock import monday_of, today
 from apps.common.columns import short_day
 from apps.common.weekbars import Part, WeekBar, draw
 from apps.common.weeks import week_code
-from apps.imports.exporting import MOST_ROWS, answer_table
+from apps.imports.exporting import stream_table
 from apps.org.enums import LeaveKind
 from apps.org.filters import unit_asked, units_offered
 from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
-from ..cliffs import Calendar, Cause, Cliff, Total, hours_of, kept_cliffs
+from ..cliffs import Calendar, Cause, Cliff, Total, hours_of, kept_cliffs, kept_cliffs_in_turn, number_of_kept
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -130,23 +130,12 @@ class CliffsPage(Screen):  # type: ignore[misc]
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/cliffs.html", context)
 
-    def cliffs_export_view(self, request: HttpRequest) -> HttpResponse:
+    def cliffs_export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Answer the file of what the page shows, those beyond its last row too."""
         asked = _asked(request, EXPORT)
-        calendar = _calendar(request, asked, MOST_ROWS)
-        seen = _seen(request, calendar.cliffs)
-        rows: list[Sequence[Any]] = [_header()]
-        for item in calendar.cliffs:
-            rows.append(
-                (
-                    item.day, (item.day - today()).days, item.cause.label, _detail(item, seen),
-                    item.position_code, item.position_title, item.unit_code, item.unit_name, item.employee_number,
-                    item.employee_name, hours_of(item.hours), hours_of(item.needs), hours_of(item.left),
-                    hours_of(item.replacement), hours_of(item.proposed), item.replacement_on, item.back_on,
-                    item.owner,
-                )
-            )  # fmt: skip
-        return answer_table(request, rows, title=_("Coverage running out"), kind="cliffs")
+        place = _place(request, asked)
+        number = number_of_kept(asked.first, asked.last, **place)
+        return stream_table(request, _file(request, asked, place), rows_told=number, kind="cliffs")
 
 
 def _asked(request: HttpRequest, permission: str) -> Asked:
@@ -161,17 +150,33 @@ def _asked(request: HttpRequest, permission: str) -> Asked:
     )
 
 
-def _calendar(request: HttpRequest, asked: Asked, limit: int) -> Calendar:
+def _place(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    """Return which cliffs are asked for, of those the reader may see."""
     user: Any = request.user
-    return kept_cliffs(
-        asked.first,
-        asked.last,
-        today=today(),
-        root=asked.unit.pk if asked.unit else None,
-        scope=scope_of(user),
-        causes=[asked.cause] if asked.cause else (),
-        limit=limit,
-    )
+    return {
+        "root": asked.unit.pk if asked.unit else None,
+        "scope": scope_of(user),
+        "causes": [asked.cause] if asked.cause else (),
+    }
+
+
+def _calendar(request: HttpRequest, asked: Asked, limit: int) -> Calendar:
+    return kept_cliffs(asked.first, asked.last, today=today(), limit=limit, **_place(request, asked))
+
+
+def _file(request: HttpRequest, asked: Asked, place: dict[str, Any]) -> Iterator[Sequence[Any]]:
+    """Yield the lines of the file, read so many at a time."""
+    yield _header()
+    for items in kept_cliffs_in_turn(asked.first, asked.last, today=today(), **place):
+        seen = _seen(request, items)
+        for item in items:
+            yield (
+                item.day, (item.day - today()).days, item.cause.label, _detail(item, seen),
+                item.position_code, item.position_title, item.unit_code, item.unit_name, item.employee_number,
+                item.employee_name, hours_of(item.hours), hours_of(item.needs), hours_of(item.left),
+                hours_of(item.replacement), hours_of(item.proposed), item.replacement_on, item.back_on,
+                item.owner,
+            )  # fmt: skip
 
 
 def _seen(request: HttpRequest, items: Iterable[Cliff]) -> set[int]:

@@ -33,7 +33,7 @@ from ..corrected import Account, Changed, Outcome, outcome_of
 from ..levels import Answer
 from ..services import correct_week, preview_correction
 from .board_asked import Asked
-from .waterfall import figure_tiles, signed
+from .waterfall_bars import figure_tiles, signed
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen

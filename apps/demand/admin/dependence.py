@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import localize_input
@@ -23,8 +23,11 @@ from apps.org.models import Employee, OrgUnit
 from apps.org.querysets import scope_of
 
 from ..cliffs import Cause, hours_of
-from ..dependence import Dependent, Found, dependent_positions
+from ..dependence import Dependent, Found, dependent_positions, has_more_positions_than
+from ..services import request_dependence
+from ..waterfall import Place
 from .cliffs import VIEW, hours_text
+from .kept_answers import told
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen
@@ -32,6 +35,8 @@ else:
     Screen = object
 
 PER_PAGE, MOST_PAGES = 50, 1_000
+# Of so many positions it is found out while somebody waits.
+FEW_POSITIONS = 10_000
 DAYS = 91
 KINDS = {"nobody": 0, "one": 1}
 TITLE = gettext_lazy("Hanging on one person")
@@ -54,18 +59,25 @@ class DependencePage(Screen):  # type: ignore[misc]
     """Adds the page to a screen."""
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.dependence_view)
-        return [path("dependence/", view, name="demand_positioncoverage_dependence"), *super().get_urls()]
+        guarded, name = self.admin_site.admin_view, "demand_positioncoverage_dependence"
+        return [
+            path("dependence/", guarded(self.dependence_view), name=name),
+            path("dependence/anew/", guarded(self.dependence_anew_view), name=f"{name}_anew"),
+            *super().get_urls(),
+        ]
 
     def dependence_view(self, request: HttpRequest) -> HttpResponse:
         """Show which positions of the reader's part of the organisation hang on one person, or on nobody."""
         user: Any = request.user
         asked = _asked(request)
+        place = Place(root=asked.unit.pk if asked.unit else None, scope=scope_of(user))
+        kept = request_dependence(actor=user) if has_more_positions_than(FEW_POSITIONS, place) else None
         found = dependent_positions(
             today=today(),
             days=DAYS,
-            root=asked.unit.pk if asked.unit else None,
-            scope=scope_of(user),
+            root=place.root,
+            scope=place.scope,
+            kept=kept is not None,
             many=KINDS.get(asked.kind),
             limit=PER_PAGE + 1,
             offset=(asked.page - 1) * PER_PAGE,
@@ -82,6 +94,9 @@ class DependencePage(Screen):  # type: ignore[misc]
             "content_title": TITLE,
             "subtitle": None,
             "asked": asked,
+            "kept": told(kept),
+            "anew_url": reverse(f"{self.admin_site.name}:demand_positioncoverage_dependence_anew") + asked.query(),
+            "is_known": kept is None or kept.computed_at is not None,
             "tiles": _tiles(asked, found),
             **units_offered(request),
             "rows": [self._row(row, seen, user.has_perm("org.view_employee")) for row in rows],
@@ -94,6 +109,14 @@ class DependencePage(Screen):  # type: ignore[misc]
         }
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "demand/dependence.html", context)
+
+    def dependence_anew_view(self, request: HttpRequest) -> HttpResponse:
+        """Have workers look for them anew, and show how far they are."""
+        if request.method != "POST" or not request.user.has_perm(VIEW):
+            raise PermissionDenied
+        request_dependence(actor=request.user, anew=True)  # type: ignore[arg-type]
+        page = reverse(f"{self.admin_site.name}:demand_positioncoverage_dependence")
+        return HttpResponseRedirect(f"{page}?{request.GET.urlencode()}")
 
     def _row(self, item: Dependent, seen: set[int], may_look: bool) -> dict[str, Any]:
         site = self.admin_site.name

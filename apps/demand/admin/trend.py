@@ -19,7 +19,7 @@ from apps.org.models import OrgUnit
 
 from ..templatetags.coverage import as_percent
 from ..trend import Week, trend
-from .waterfall import VIEW, where_asked
+from .waterfall_asked import VIEW, where_asked
 
 if TYPE_CHECKING:
     from apps.common.admin import BaseAdmin as Screen

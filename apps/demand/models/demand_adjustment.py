@@ -39,6 +39,7 @@ class DemandAdjustment(Recorded):
                 violation_error_message=_("An adjustment cannot end before it starts."),
             ),
         ]
+        indexes = [models.Index(fields=["from_day"]), models.Index(fields=["until_day"])]
         triggers = [
             *history_triggers(),
             *mark_triggers(position="position_id", watch=("position_id", "from_day", "until_day", "hours")),

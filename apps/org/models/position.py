@@ -46,6 +46,7 @@ class Position(Recorded):
         ]
         indexes = [
             models.Index(fields=["title"]),
+            models.Index(fields=["opens_on"]),
             models.Index(fields=["closes_on"]),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="org_position_title_trgm"),
             GinIndex(OpClass(Upper("code"), name="gin_trgm_ops"), name="org_position_code_trgm"),

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import IntegerField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
@@ -22,6 +23,16 @@ from apps.imports.exporting import SheetExportMixin
 from ..badges import type_badge
 from ..models import EmployeeTag, TagCatalog
 from ..services import save_catalogue
+
+# Holders are counted so far: a contract of a large house has hundreds of thousands.
+MOST_COUNTED = 1_000
+
+
+class NumberOf(Subquery):
+    """How many rows a subquery has."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
 
 
 @admin.register(TagCatalog)
@@ -40,14 +51,8 @@ class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        holding = (
-            EmployeeTag.objects.in_force_on(today())
-            .filter(tag=OuterRef("pk"))
-            .order_by()
-            .values("tag")
-            .annotate(number=Count("pk"))
-        )
-        return rows.annotate(number_of_holders=Subquery(holding.values("number")))
+        holding = EmployeeTag.objects.in_force_on(today()).filter(tag=OuterRef("pk")).order_by().values("pk")
+        return rows.annotate(number_of_holders=NumberOf(holding[: MOST_COUNTED + 1]))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         rows: Any
@@ -85,5 +90,7 @@ class TagCatalogAdmin(SheetExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
         return _("%(days)s days") % {"days": " / ".join(days)} if days else "–"
 
     @display(description=gettext_lazy("holders today"))
-    def holders_now(self, obj: Any) -> int:
-        return obj.number_of_holders or 0
+    def holders_now(self, obj: Any) -> str:
+        if obj.number_of_holders > MOST_COUNTED:
+            return _("over %(number)s") % {"number": number_format(MOST_COUNTED, force_grouping=True)}
+        return number_format(obj.number_of_holders, force_grouping=True)

@@ -55,6 +55,7 @@ class EmployeeTag(Recorded):
             ),
             # Contracts end on the same days; of those of one day the next look-ups are neighbours.
             models.Index(fields=["valid_until", "employee", "tag"], name="tags_employeetag_ending"),
+            models.Index(fields=["valid_from", "employee", "tag"], name="tags_employeetag_beginning"),
         ]
         triggers = [
             *history_triggers(),

@@ -1,5 +1,6 @@
 """The tags there are."""
 
+import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Upper
@@ -11,6 +12,7 @@ from apps.common.models import Recorded
 
 from ..enums import TagType
 from ..querysets import TagCatalogQuerySet
+from ..triggers import ContractTrigger
 
 
 class TagCatalog(Recorded):
@@ -50,7 +52,11 @@ class TagCatalog(Recorded):
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="tags_catalog_name_trgm"),
             GinIndex(OpClass(Upper("code"), name="gin_trgm_ops"), name="tags_catalog_code_trgm"),
         ]
-        triggers = [*history_triggers(), *mark_triggers(tag="id", watch=("hours_delta", "type"))]
+        triggers = [
+            *history_triggers(),
+            *mark_triggers(tag="id", watch=("hours_delta", "type")),
+            ContractTrigger(name="contract_update", operation=pgtrigger.Update),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"

@@ -51,14 +51,17 @@ class Command(BaseCommand):
             self._print(found, fresh)
 
     def _print(self, found: Board, fresh: Freshness) -> None:
+        # As on the board: told only where some unit keeps any.
+        second = any(unit.headroom for unit in found.units)
         head = f"{'':<40}{'required':>10}{'assigned':>10}{'deficit':>10}{'surplus':>10}{'coverage':>10}"
+        head += f"{'headroom':>10}{'there':>10}" if second else ""
         self.stdout.write(f"{week_code(found.week)}{head[8:]}")
         for unit in found.units:
             name = f"{'  ' * (unit.depth - found.units[0].depth)}{unit.code} {unit.name}"
             self.stdout.write(
                 f"{name[:39]:<40}{unit.hours('required'):>10}{unit.hours('assigned'):>10}{unit.hours('deficit'):>10}"
                 f"{unit.hours('surplus'):>10}{_percent(unit.coverage_percent) or '–':>9}{'%' * bool(unit.required)}"
-                f"{'  net-zero' * unit.net_zero}"
+                f"{_second(unit) if second else ''}{'  net-zero' * unit.net_zero}"
             )
         self.stdout.write("")
         for position in found.positions:
@@ -99,7 +102,7 @@ def _unit(unit: UnitLine) -> dict[str, Any]:
     return {
         "code": unit.code,
         "parent_code": unit.parent_code,
-        **_hours(unit, *HOURS, "unqualified", "filled", "deficit", "surplus"),
+        **_hours(unit, *HOURS, "unqualified", "filled", "deficit", "surplus", "headroom", "headroom_filled"),
         "coverage_percent": _percent(unit.coverage_percent),
         "raw_percent": _percent(unit.raw_percent),
         "net_zero": unit.net_zero,
@@ -115,6 +118,12 @@ def _position(position: PositionLine) -> dict[str, Any]:
         "coverage_percent": _percent(position.coverage_percent),
         "state": position.state.value,
     }
+
+
+def _second(unit: UnitLine) -> str:
+    """Return what a unit keeps above its required hours, and what is there of it."""
+    pad = "" if unit.required else " "  # where the percent sign stands
+    return f"{pad}{unit.hours('headroom'):>10}{unit.hours('headroom_filled'):>10}"
 
 
 def _percent(value: Decimal | None) -> str | None:
