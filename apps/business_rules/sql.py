@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from apps.common import prepared
+from apps.common.prepared import Statement
 
 from .definitions import definition_of
 from .enums import RANKS
 from .language.errors import ConditionError
 from .models import BusinessRule, RuleDraft
 from .questions import Question
-from .registry import Rule
+from .registry import Rule, rule_with_code
 from .subjects import Kind, kind_named
 from .unjudged import Unjudged, note
 
@@ -52,15 +53,45 @@ class Setting:
         return kind_named(self.rule.kind)
 
 
+@dataclass(frozen=True)
+class Catalogue:
+    """The rules in effect as they were read, and what was worded about exactly these."""
+
+    rows: list[Any]
+    defined: dict[str, Rule | None]
+    settings: list[Setting]
+    worded: dict[Any, Any] = field(default_factory=dict)
+
+
+_latest: Catalogue | None = None
+
+
 def settings_in_effect(on: date, codes: Iterable[str] | None = None) -> list[Setting]:
     """Read the catalogue: the rules in effect on a day that code stands behind. One query, at every evaluation."""
+    return catalogue_of(prepared.fetch(*reading(on, codes))).settings
+
+
+def reading(on: date, codes: Iterable[str] | None = None) -> Statement:
+    """Return the statement that reads the rules in effect on a day, all or these codes, for `catalogue_of`."""
     in_effect = """
         r.enabled AND COALESCE(r.effective_from, '-infinity'::date) <= %(on)s
         AND COALESCE(r.effective_until, 'infinity'::date) >= %(on)s
     """
-    if codes is not None:
-        in_effect += " AND r.code = ANY (%(codes)s)"
-    return [setting for row in _read(in_effect, on, codes=list(codes or ())) if (setting := _setting(row)) is not None]
+    if codes is None:
+        return READ.format(condition=in_effect), {"on": on}
+    return READ.format(condition=f"{in_effect} AND r.code = ANY (%(codes)s)"), {"on": on, "codes": list(codes)}
+
+
+def catalogue_of(rows: list[Any]) -> Catalogue:
+    """Return the rules as read; the same as last time while nothing about any of them is another."""
+    global _latest
+    known = _latest
+    if known is None or rows != known.rows or any(rule_with_code(code) is not of for code, of in known.defined.items()):
+        entries = [_entry(row) for row in rows]
+        settings = [setting for entry in entries if (setting := _setting(entry)) is not None]
+        defined = {entry.code: rule_with_code(entry.code) for entry in entries}
+        known = _latest = Catalogue(rows, defined, settings)
+    return known
 
 
 def setting_of(content: RuleContent, on: date) -> Setting | None:
@@ -69,7 +100,8 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     For a draft: it is judged whether it is enabled and in its dates or not. None if nothing stands behind it.
     """
     pk = content.rule_id if isinstance(content, RuleDraft) else content.pk
-    known = next(iter(_read("r.id = %(pk)s", on, pk=pk or NOBODY)), None)
+    rows = prepared.fetch(READ.format(condition="r.id = %(pk)s"), {"on": on, "pk": pk or NOBODY})
+    known = _entry(rows[0]) if rows else None
     rule = definition_of(content)
     if rule is None:
         return None
@@ -85,29 +117,25 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     )
 
 
-def _read(condition: str, on: date, **params: Any) -> list[Any]:
-    """Read the catalogue and which entries have exceptions: asked before each change, so planned once a connection."""
-    names = [field.attname for field in BusinessRule._meta.concrete_fields]
-    columns = ", ".join(f'r."{field.column}"' for field in BusinessRule._meta.concrete_fields)
-    rows = prepared.fetch(
-        f"""
-            SELECT {columns}, EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
-                EXISTS (
-                    SELECT FROM business_rules_waiver w
-                    WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
-                ),
-                (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
-                (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id)
-            FROM business_rules_businessrule r WHERE {condition} ORDER BY r.code
-        """,
-        {"on": on, **params},
-    )
-    entries = []
-    for row in rows:
-        entry: Any = BusinessRule.from_db(connection.alias, names, row[: len(names)])
-        entry.overridden, entry.unit_waived, entry.least, entry.most = row[len(names) :]
-        entries.append(entry)
-    return entries
+NAMES = [column.attname for column in BusinessRule._meta.concrete_fields]
+# The catalogue and which entries have exceptions: asked before each change, so planned once a connection.
+READ = f"""
+    SELECT {", ".join(f'r."{column.column}"' for column in BusinessRule._meta.concrete_fields)},
+        EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+        EXISTS (
+            SELECT FROM business_rules_waiver w
+            WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
+        ),
+        (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+        (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id)
+    FROM business_rules_businessrule r WHERE {{condition}} ORDER BY r.code
+"""
+
+
+def _entry(row: Any) -> Any:
+    entry: Any = BusinessRule.from_db(connection.alias, NAMES, row[: len(NAMES)])
+    entry.overridden, entry.unit_waived, entry.least, entry.most = row[len(NAMES) :]
+    return entry
 
 
 def _setting(row: Any) -> Setting | None:

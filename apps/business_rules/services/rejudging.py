@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.db import connection
-
 from apps.changes.figures import Touched
 from apps.changes.models import Kind as MarkKind
+from apps.common import prepared
 from apps.org.models import OrgUnit
 
 from ..enums import SubjectKind
@@ -33,10 +30,15 @@ def rejudge(touched: Touched) -> dict[str, int]:
         SubjectKind.EMPLOYEE.value: changed[MarkKind.EMPLOYEE.value],
         SubjectKind.POSITION.value: changed[MarkKind.POSITION.value],
     }
-    for kind in kinds():
-        for source, sql in kind.reached_from.items():
-            if ids := changed.get(source):
-                subjects.setdefault(kind.name, set()).update(_ids(sql, ids))
+    reached = [
+        (kind.name, (sql, {"ids": sorted(ids)}))
+        for kind in kinds()
+        for source, sql in kind.reached_from.items()
+        if (ids := changed.get(source))
+    ]
+    answers = prepared.fetch_all(*(statement for _kind, statement in reached))
+    for (kind_name, _statement), rows in zip(reached, answers, strict=True):
+        subjects.setdefault(kind_name, set()).update(row[0] for row in rows)
     _sweep_subtrees(touched.marked[MarkKind.SUBTREE.value])
     return sweep_subjects(subjects={kind: ids for kind, ids in subjects.items() if ids}, actor=None, due={})
 
@@ -51,9 +53,3 @@ def _sweep_subtrees(units: set[int]) -> None:
         return
     for row in tops:
         request_judging(unit=row)
-
-
-def _ids(sql: str, ids: Iterable[int]) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": sorted(ids)})
-        return {row[0] for row in cursor.fetchall()}
