@@ -108,7 +108,7 @@ def _some_text(weeks: int, own: str, wholes: str, figures: tuple[str, ...]) -> s
                 JOIN {wholes} AS kept ON kept.org_unit_id = below.id
             WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])
         ) AS kept
-        CROSS JOIN LATERAL ROWS FROM (unnest({unnested})) WITH ORDINALITY AS each ({", ".join(figures)}, place)
+        CROSS JOIN LATERAL unnest({unnested}) WITH ORDINALITY AS each ({", ".join(figures)}, place)
         CROSS JOIN LATERAL (SELECT each.place - (%(span_first)s::date - kept.first_week) / 7 AS week) AS moved
         WHERE week BETWEEN 1 AND {weeks}
         GROUP BY kept.id, kept.path, week
