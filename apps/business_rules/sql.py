@@ -43,6 +43,7 @@ class Setting:
     threshold: Decimal | None
     version: int
     has_overrides: bool
+    has_waivers: bool
     has_unit_waivers: bool
     # The lowest and the highest threshold that any unit has.
     least: Decimal | None = None
@@ -112,6 +113,7 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
         content.threshold,
         known.version + 1 if known else 1,
         bool(known and known.overridden),
+        bool(known and known.waived),
         bool(known and known.unit_waived),
         *_extremes(content.threshold, *((known.least, known.most) if known else ())),
     )
@@ -122,6 +124,7 @@ NAMES = [column.attname for column in BusinessRule._meta.concrete_fields]
 READ = f"""
     SELECT {", ".join(f'r."{column.column}"' for column in BusinessRule._meta.concrete_fields)},
         EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+        EXISTS (SELECT FROM business_rules_waiver w WHERE w.rule_id = r.id AND w.expires_on >= %(on)s),
         EXISTS (
             SELECT FROM business_rules_waiver w
             WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
@@ -134,7 +137,7 @@ READ = f"""
 
 def _entry(row: Any) -> Any:
     entry: Any = BusinessRule.from_db(connection.alias, NAMES, row[: len(NAMES)])
-    entry.overridden, entry.unit_waived, entry.least, entry.most = row[len(NAMES) :]
+    entry.overridden, entry.waived, entry.unit_waived, entry.least, entry.most = row[len(NAMES) :]
     return entry
 
 
@@ -143,7 +146,9 @@ def _setting(row: Any) -> Setting | None:
     if rule is None:
         return None
     least, most = _extremes(row.threshold, row.least, row.most)
-    return Setting(row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.unit_waived, least, most)
+    return Setting(
+        row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.waived, row.unit_waived, least, most
+    )
 
 
 def _extremes(*thresholds: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
@@ -184,15 +189,13 @@ BARE = """
     FROM broken f {place} {setting}
 """
 PLACE = "JOIN (SELECT s.id, {unit} AS unit_id FROM {table} s {unit_join}) r ON r.id = f.subject_id"
-# Of most rules nothing is waived: that is asked once a statement, and not of each violation.
+# Of most rules nothing is waived, which the catalogue says: then it is not asked of each violation.
 WAIVED = """
-    CASE WHEN (SELECT EXISTS (
-        SELECT FROM business_rules_waiver w WHERE w.rule_id = %(rule{n})s AND w.expires_on >= %(today)s
-    )) THEN EXISTS (
+    EXISTS (
         SELECT FROM business_rules_waiver w
         WHERE w.rule_id = %(rule{n})s AND w.subject_kind = %(kind{n})s AND w.subject_id = f.subject_id
             AND w.expires_on >= %(today)s AND {covers}
-    ) {unit_waivers} ELSE false END
+    ) {unit_waivers}
 """
 UNIT_WAIVERS = """
         OR EXISTS (
@@ -249,7 +252,7 @@ def found_by(
         rows=kind.rows,
         place=PLACE.format(unit=kind.unit, table=kind.table, unit_join=kind.unit_join) if has_place else "",
         severity=severity,
-        waived=WAIVED.format(n=n, covers=covers, unit_waivers=unit_waivers),
+        waived=WAIVED.format(n=n, covers=covers, unit_waivers=unit_waivers) if setting.has_waivers else "false",
         setting="LEFT JOIN unit_setting setting ON setting.unit_id = r.unit_id" if setting.has_overrides else "",
     )
     return with_list, select, params

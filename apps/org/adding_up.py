@@ -97,13 +97,13 @@ def _some_text(weeks: int, own: str, wholes: str, figures: tuple[str, ...]) -> s
     unnested = ", ".join(f"kept.{name}" for name in figures)
     return f"""WITH part AS (
         -- What is a unit's own, and what is right below it, before it is given to those above: each once.
-        SELECT kept.id, kept.path, week, {own_sums}
+        SELECT kept.id, week, {own_sums}
         FROM (
-            SELECT u.id, u.path, own.first_week, {own_names}
+            SELECT u.id, own.first_week, {own_names}
             FROM org_orgunit u JOIN {own} AS own ON own.org_unit_id = u.id
             WHERE u.id = ANY (%(adding_up)s::bigint[])
             UNION ALL
-            SELECT u.id, u.path, kept.first_week, {kept_names}
+            SELECT u.id, kept.first_week, {kept_names}
             FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
                 JOIN {wholes} AS kept ON kept.org_unit_id = below.id
             WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])
@@ -111,11 +111,11 @@ def _some_text(weeks: int, own: str, wholes: str, figures: tuple[str, ...]) -> s
         CROSS JOIN LATERAL unnest({unnested}) WITH ORDINALITY AS each ({", ".join(figures)}, place)
         CROSS JOIN LATERAL (SELECT each.place - (%(span_first)s::date - kept.first_week) / 7 AS week) AS moved
         WHERE week BETWEEN 1 AND {weeks}
-        GROUP BY kept.id, kept.path, week
+        GROUP BY kept.id, week
     ),
     summed AS (
         SELECT above.id, part.week, {sums}
-        FROM part CROSS JOIN LATERAL unnest(part.path) AS above (id)
+        FROM part JOIN org_orgunit u ON u.id = part.id CROSS JOIN LATERAL unnest(u.path) AS above (id)
         WHERE above.id = ANY (%(adding_up)s::bigint[])
         GROUP BY above.id, part.week
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from apps.changes.figures import Touched
 from apps.changes.models import Kind as MarkKind
-from apps.common import prepared
 from apps.org.models import OrgUnit
 
 from ..enums import SubjectKind
@@ -26,7 +25,7 @@ def rejudge(touched: Touched) -> dict[str, int]:
         kind.value: touched.marked[kind.value] | touched.rewritten[kind.value]
         for kind in (MarkKind.EMPLOYEE, MarkKind.POSITION, MarkKind.UNIT)
     }
-    subjects: dict[str, set[int]] = {
+    subjects = {
         SubjectKind.EMPLOYEE.value: changed[MarkKind.EMPLOYEE.value],
         SubjectKind.POSITION.value: changed[MarkKind.POSITION.value],
     }
@@ -36,11 +35,8 @@ def rejudge(touched: Touched) -> dict[str, int]:
         for source, sql in kind.reached_from.items()
         if (ids := changed.get(source))
     ]
-    answers = prepared.fetch_all(*(statement for _kind, statement in reached))
-    for (kind_name, _statement), rows in zip(reached, answers, strict=True):
-        subjects.setdefault(kind_name, set()).update(row[0] for row in rows)
     _sweep_subtrees(touched.marked[MarkKind.SUBTREE.value])
-    return sweep_subjects(subjects={kind: ids for kind, ids in subjects.items() if ids}, actor=None, due={})
+    return sweep_subjects(subjects=subjects, actor=None, due={}, reached=reached)
 
 
 def _sweep_subtrees(units: set[int]) -> None:
