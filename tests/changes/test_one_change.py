@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from apps.assignments.models import Assignment
 from apps.business_rules.models import RuleViolation
 from apps.changes.drain import drain
+from apps.changes.marks import mark
+from apps.changes.models import Kind
 from apps.changes.proof import compare
 from apps.demand.models import PositionCoverage, WholeCoverage
 from apps.offer.models import LedgerWeek, WholeUsage
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Before the first mark, claim, begin, take; accounts; positions, units and homes, each with a look at whom it reaches,
 # and the wholes of the latter two; the catalogue with whom the rules reach, what they say; end, commit; claim, ended.
-JOURNEYS = 18
+JOURNEYS = 19
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_one_change_is_worked_off_in_so_many_journeys_whatever_there_is(assignme
 def test_a_change_of_which_nothing_follows_looks_at_no_unit(assignment: Any) -> None:
     drain()
     cost(assignment, 21)
-    Assignment.objects.filter(pk=assignment.pk).update(expires_on=assignment.starts_on)
+    mark(Kind.EMPLOYEE, [assignment.employee_id])
     with CaptureQueriesContext(connection) as captured:
         drain(patient=False)
     # Which units and homes are reached, their own and the wholes: twice three.
