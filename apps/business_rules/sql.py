@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from apps.common import prepared
+from apps.common.prepared import Statement
 
 from .definitions import definition_of
 from .enums import RANKS
 from .language.errors import ConditionError
 from .models import BusinessRule, RuleDraft
 from .questions import Question
-from .registry import Rule
+from .registry import Rule, rule_with_code
 from .subjects import Kind, kind_named
 from .unjudged import Unjudged, note
 
@@ -42,6 +43,7 @@ class Setting:
     threshold: Decimal | None
     version: int
     has_overrides: bool
+    has_waivers: bool
     has_unit_waivers: bool
     # The lowest and the highest threshold that any unit has.
     least: Decimal | None = None
@@ -52,15 +54,45 @@ class Setting:
         return kind_named(self.rule.kind)
 
 
+@dataclass(frozen=True)
+class Catalogue:
+    """The rules in effect as they were read, and what was worded about exactly these."""
+
+    rows: list[Any]
+    defined: dict[str, Rule | None]
+    settings: list[Setting]
+    worded: dict[Any, Any] = field(default_factory=dict)
+
+
+_latest: Catalogue | None = None
+
+
 def settings_in_effect(on: date, codes: Iterable[str] | None = None) -> list[Setting]:
     """Read the catalogue: the rules in effect on a day that code stands behind. One query, at every evaluation."""
+    return catalogue_of(prepared.fetch(*reading(on, codes))).settings
+
+
+def reading(on: date, codes: Iterable[str] | None = None) -> Statement:
+    """Return the statement that reads the rules in effect on a day, all or these codes, for `catalogue_of`."""
     in_effect = """
         r.enabled AND COALESCE(r.effective_from, '-infinity'::date) <= %(on)s
         AND COALESCE(r.effective_until, 'infinity'::date) >= %(on)s
     """
-    if codes is not None:
-        in_effect += " AND r.code = ANY (%(codes)s)"
-    return [setting for row in _read(in_effect, on, codes=list(codes or ())) if (setting := _setting(row)) is not None]
+    if codes is None:
+        return READ.format(condition=in_effect), {"on": on}
+    return READ.format(condition=f"{in_effect} AND r.code = ANY (%(codes)s)"), {"on": on, "codes": list(codes)}
+
+
+def catalogue_of(rows: list[Any]) -> Catalogue:
+    """Return the rules as read; the same as last time while nothing about any of them is another."""
+    global _latest
+    known = _latest
+    if known is None or rows != known.rows or any(rule_with_code(code) is not of for code, of in known.defined.items()):
+        entries = [_entry(row) for row in rows]
+        settings = [setting for entry in entries if (setting := _setting(entry)) is not None]
+        defined = {entry.code: rule_with_code(entry.code) for entry in entries}
+        known = _latest = Catalogue(rows, defined, settings)
+    return known
 
 
 def setting_of(content: RuleContent, on: date) -> Setting | None:
@@ -69,7 +101,8 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
     For a draft: it is judged whether it is enabled and in its dates or not. None if nothing stands behind it.
     """
     pk = content.rule_id if isinstance(content, RuleDraft) else content.pk
-    known = next(iter(_read("r.id = %(pk)s", on, pk=pk or NOBODY)), None)
+    rows = prepared.fetch(READ.format(condition="r.id = %(pk)s"), {"on": on, "pk": pk or NOBODY})
+    known = _entry(rows[0]) if rows else None
     rule = definition_of(content)
     if rule is None:
         return None
@@ -80,34 +113,32 @@ def setting_of(content: RuleContent, on: date) -> Setting | None:
         content.threshold,
         known.version + 1 if known else 1,
         bool(known and known.overridden),
+        bool(known and known.waived),
         bool(known and known.unit_waived),
         *_extremes(content.threshold, *((known.least, known.most) if known else ())),
     )
 
 
-def _read(condition: str, on: date, **params: Any) -> list[Any]:
-    """Read the catalogue and which entries have exceptions: asked before each change, so planned once a connection."""
-    names = [field.attname for field in BusinessRule._meta.concrete_fields]
-    columns = ", ".join(f'r."{field.column}"' for field in BusinessRule._meta.concrete_fields)
-    rows = prepared.fetch(
-        f"""
-            SELECT {columns}, EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
-                EXISTS (
-                    SELECT FROM business_rules_waiver w
-                    WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
-                ),
-                (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
-                (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id)
-            FROM business_rules_businessrule r WHERE {condition} ORDER BY r.code
-        """,
-        {"on": on, **params},
-    )
-    entries = []
-    for row in rows:
-        entry: Any = BusinessRule.from_db(connection.alias, names, row[: len(names)])
-        entry.overridden, entry.unit_waived, entry.least, entry.most = row[len(names) :]
-        entries.append(entry)
-    return entries
+NAMES = [column.attname for column in BusinessRule._meta.concrete_fields]
+# The catalogue and which entries have exceptions: asked before each change, so planned once a connection.
+READ = f"""
+    SELECT {", ".join(f'r."{column.column}"' for column in BusinessRule._meta.concrete_fields)},
+        EXISTS (SELECT FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+        EXISTS (SELECT FROM business_rules_waiver w WHERE w.rule_id = r.id AND w.expires_on >= %(on)s),
+        EXISTS (
+            SELECT FROM business_rules_waiver w
+            WHERE w.rule_id = r.id AND w.org_unit_id IS NOT NULL AND w.expires_on >= %(on)s
+        ),
+        (SELECT min(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id),
+        (SELECT max(o.threshold) FROM business_rules_ruleoverride o WHERE o.rule_id = r.id)
+    FROM business_rules_businessrule r WHERE {{condition}} ORDER BY r.code
+"""
+
+
+def _entry(row: Any) -> Any:
+    entry: Any = BusinessRule.from_db(connection.alias, NAMES, row[: len(NAMES)])
+    entry.overridden, entry.waived, entry.unit_waived, entry.least, entry.most = row[len(NAMES) :]
+    return entry
 
 
 def _setting(row: Any) -> Setting | None:
@@ -115,7 +146,9 @@ def _setting(row: Any) -> Setting | None:
     if rule is None:
         return None
     least, most = _extremes(row.threshold, row.least, row.most)
-    return Setting(row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.unit_waived, least, most)
+    return Setting(
+        row.pk, rule, row.severity, row.threshold, row.version, row.overridden, row.waived, row.unit_waived, least, most
+    )
 
 
 def _extremes(*thresholds: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
@@ -214,6 +247,8 @@ def found_by(
     if setting.has_overrides:
         severity = f"COALESCE(setting.severity, {severity})"
     covers = f"{rank('w.severity')} >= {rank(severity)}"
+    # The gate reads the catalogue before what it judges is done, which may be a waiver.
+    may_be_waived = setting.has_waivers or question.due != {}
     unit_waivers = UNIT_WAIVERS.format(n=n, covers=covers) if setting.has_unit_waivers else ""
     has_place = setting.has_overrides or setting.has_unit_waivers
     select = (BARE if bare else FOUND).format(
@@ -221,7 +256,7 @@ def found_by(
         rows=kind.rows,
         place=PLACE.format(unit=kind.unit, table=kind.table, unit_join=kind.unit_join) if has_place else "",
         severity=severity,
-        waived=WAIVED.format(n=n, covers=covers, unit_waivers=unit_waivers),
+        waived=WAIVED.format(n=n, covers=covers, unit_waivers=unit_waivers) if may_be_waived else "false",
         setting="LEFT JOIN unit_setting setting ON setting.unit_id = r.unit_id" if setting.has_overrides else "",
     )
     return with_list, select, params

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
+from apps.common import prepared
+from apps.common.clock import today
+
 from . import gathering
 from .figures import Touched, followers, kept
-from .freshness import beat
+from .freshness import BEAT
 from .models import Kind
-from .turning import pinned_span, turn_day
+from .turning import PIN, pinned, turn_day
 
 logger = logging.getLogger(__name__)
 
@@ -29,20 +32,47 @@ SUSPECTS = 500
 TRIES = 3
 CRASHED_AFTER_SECONDS = 5
 
-PICK = """
-    SELECT m.id FROM changes_mark m WHERE m.attempts = 0 AND m.alone = %s {only}
-    ORDER BY m.id LIMIT %s FOR UPDATE SKIP LOCKED
+# What is to be looked after before any mark: a new day, passes whose worker died, subjects that failed.
+BEFORE = """
+    SELECT (SELECT day FROM changes_calendar WHERE id = 1),
+        EXISTS (SELECT FROM changes_claim WHERE created_at < clock_timestamp() - make_interval(secs => %(crashed)s)),
+        EXISTS (SELECT FROM changes_mark WHERE attempts > 0)
 """
-PICK_ALL, PICK_SETTLED = PICK.format(only=""), PICK.format(only=f"AND NOT {gathering.IS_GATHERING}")
+# Nobody waits for the disk: what a crash of the database takes away of our work, the marks bring back.
+COMMIT = (
+    "set_config('synchronous_commit', COALESCE(NULLIF(%(commit)s, ''), current_setting('synchronous_commit')), true)"
+)
+# Marks that people's changes left, without any of those the others, and a note of them for the case that we are killed.
+CLAIM = """
+    WITH left_first AS (
+        SELECT m.id FROM changes_mark m WHERE m.attempts = 0 AND NOT m.alone {only}
+        ORDER BY m.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    ),
+    alone AS (
+        SELECT m.id FROM changes_mark m WHERE m.attempts = 0 AND m.alone AND NOT EXISTS (SELECT FROM left_first) {only}
+        ORDER BY m.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    )
+    INSERT INTO changes_claim (marks)
+    SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM left_first UNION ALL SELECT id FROM alone) AS picked
+    HAVING count(*) > 0
+    RETURNING id, marks, {commit}
+"""
+CLAIM_ALL = CLAIM.format(only="", commit=COMMIT)
+CLAIM_SETTLED = CLAIM.format(only=f"AND NOT {gathering.IS_GATHERING}", commit=COMMIT)
+HOLD = f"SELECT {COMMIT} FROM changes_claim WHERE id = %(claim)s FOR UPDATE"
 TAKE = """
-    SELECT id, kind, subject_id, alone FROM changes_mark WHERE id = ANY (%s) ORDER BY id FOR UPDATE SKIP LOCKED
+    SELECT id, kind, subject_id, alone FROM changes_mark WHERE id = ANY (%(marks)s::bigint[]) ORDER BY id
+    FOR UPDATE SKIP LOCKED
 """
+ENDED = f"WITH forgotten AS ({gathering.FORGET}) {BEAT} RETURNING {COMMIT}"
+DONE = "DELETE FROM changes_mark WHERE id = ANY (%(marks)s::bigint[])"
+LET_GO = "DELETE FROM changes_claim WHERE id = %(claim)s"
 LEFT_BEHIND = """
     SELECT id, marks FROM changes_claim WHERE created_at < clock_timestamp() - make_interval(secs => %s)
     ORDER BY id FOR UPDATE SKIP LOCKED
 """
 FORGIVE = """
-    DELETE FROM changes_deadletter d USING unnest(%s::text[], %s::bigint[]) AS done (kind, subject_id)
+    DELETE FROM changes_deadletter d USING unnest(%(kinds)s::text[], %(subjects)s::bigint[]) AS done (kind, subject_id)
     WHERE d.kind = done.kind AND d.subject_id = done.subject_id
 """
 
@@ -64,30 +94,36 @@ def drain(*, seconds: float = 60.0, batch: int = BATCH, patient: bool = False) -
     """
     until = time.monotonic() + seconds
     done = Drained()
-    turn_day()
-    _suspect_crashed()
-    # Seen now and tried last: what fails in this drain has its next attempt in the next one.
-    suspects = _suspects()
+    suspects = _suspects_beforehand()
     while time.monotonic() < until:
         claim, marks = _claim(batch, patient)
         if claim is None:
             break
         _work_off(claim, marks, done)
     _work_off_suspects(suspects, done, until)
-    gathering.forget()
-    beat("drain")
+    prepared.fetch(ENDED, {"name": "drain", "commit": _commit(), **gathering.forgetting()[1]})
     return done
+
+
+def _suspects_beforehand() -> list[tuple[str, int, int]]:
+    """See to what comes before any mark; return whom to try last: what fails in this drain waits for the next one."""
+    [(day, is_left_behind, has_suspects)] = prepared.fetch(BEFORE, {"crashed": CRASHED_AFTER_SECONDS})
+    if day is None or day < today():
+        turn_day()
+    if is_left_behind:
+        _suspect_crashed()
+    return _suspects() if is_left_behind or has_suspects else []
 
 
 def _claim(batch: int, patient: bool = False) -> tuple[int | None, list[int]]:
     """Take marks, those that people's changes left first; note them down for the case that we are killed."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        for alone in (False, True):
-            cursor.execute(PICK_SETTLED if patient else PICK_ALL, [alone, batch])
-            marks = [row[0] for row in cursor.fetchall()]
-            if marks:
-                return _note(marks), marks
-    return None, []
+    claims = prepared.fetch(CLAIM_SETTLED if patient else CLAIM_ALL, {"batch": batch, "commit": _commit()})
+    return (claims[0][0], claims[0][1]) if claims else (None, [])
+
+
+def _commit() -> str:
+    """Return how to commit a transaction of our own; as it is, one of somebody else's."""
+    return "" if connection.in_atomic_block else "off"
 
 
 def _note(marks: Sequence[int]) -> int:
@@ -113,12 +149,12 @@ def _work_off(claim: int, marks: Sequence[int], done: Drained) -> None:
 
 def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
     """Recompute what these marks touch and delete them, all or nothing."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM changes_claim WHERE id = %s FOR UPDATE", [claim])
-        span = pinned_span()
-        cursor.execute(TAKE, [list(marks)])
-        rows = cursor.fetchall()
-        gathering.note((kind, subject) for _id, kind, subject, alone in rows if not alone)
+    commit = _commit()
+    with transaction.atomic():
+        _held, calendar, rows = prepared.fetch_all(
+            (HOLD, {"claim": claim, "commit": commit}), PIN, (TAKE, {"marks": list(marks)})
+        )
+        span = pinned(calendar)
         touched = Touched.by(row[1:] for row in rows)
         for figures in kept():
             figures.hand_on(touched)
@@ -127,9 +163,12 @@ def _pass(claim: int, marks: Sequence[int], done: Drained) -> None:
                 touched.rewritten[figures.kind] |= figures.refresh(sorted(ids), span)
         for follower in followers():
             follower(touched)
-        cursor.execute("DELETE FROM changes_mark WHERE id = ANY (%s)", [[row[0] for row in rows]])
-        cursor.execute("DELETE FROM changes_claim WHERE id = %s", [claim])
-        cursor.execute(FORGIVE, [[row[1] for row in rows], [row[2] for row in rows]])
+        prepared.fetch_all(
+            *gathering.noting((kind, subject) for _id, kind, subject, alone in rows if not alone),
+            (DONE, {"marks": [row[0] for row in rows]}),
+            (LET_GO, {"claim": claim}),
+            (FORGIVE, {"kinds": [row[1] for row in rows], "subjects": [row[2] for row in rows]}),
+        )
     done.marks += len(rows)
     done.rewritten += sum(len(ids) for ids in touched.rewritten.values())
 

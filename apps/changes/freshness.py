@@ -90,11 +90,13 @@ def age(moment: datetime) -> str:
     return _("%(n)d days") % {"n": seconds // 86_400}
 
 
+BEAT = """
+    INSERT INTO changes_heartbeat AS h (name, beat_at) VALUES (%(name)s, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET beat_at = GREATEST(h.beat_at, EXCLUDED.beat_at)
+"""
+
+
 def beat(name: str) -> None:
     """Note that a part is alive."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO changes_heartbeat AS h (name, beat_at) VALUES (%s, clock_timestamp())"
-            " ON CONFLICT (name) DO UPDATE SET beat_at = GREATEST(h.beat_at, EXCLUDED.beat_at)",
-            [name],
-        )
+        cursor.execute(BEAT, {"name": name})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import connection
+from apps.common.prepared import Statement
 
 # After so many passes in a row the next waits so many seconds.
 PAUSES = {1: 0.0, 2: 2.0}
@@ -27,7 +27,7 @@ NOTE = """
     ON CONFLICT (kind, subject_id) DO UPDATE SET at = EXCLUDED.at,
         times = CASE WHEN r.at < EXCLUDED.at - make_interval(secs => %(quiet)s) THEN 1 ELSE LEAST(r.times + 1, 9) END
 """
-FORGET = "DELETE FROM changes_recent WHERE at < clock_timestamp() - make_interval(secs => %s)"
+FORGET = "DELETE FROM changes_recent WHERE at < clock_timestamp() - make_interval(secs => %(forgotten)s)"
 
 _pauses = " ".join(f"WHEN {times} THEN {pause}" for times, pause in PAUSES.items())
 # The condition that the subject of a mark `m` is to gather for now.
@@ -37,17 +37,14 @@ IS_GATHERING = f"""EXISTS (
 )"""
 
 
-def note(subjects: Iterable[tuple[str, int]]) -> None:
-    """Note in a pass that these subjects, kind and id, are worked off now."""
-    done = set(subjects)
-    if len(done) > FEW:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(NOTE, {"kinds": [kind for kind, _id in done], "subjects": [pk for _kind, pk in done],
-                              "quiet": QUIET})  # fmt: skip
+def noting(subjects: Iterable[tuple[str, int]]) -> list[Statement]:
+    """Return what notes at the end of a pass that these subjects, kind and id, were worked off; nothing of many."""
+    done = sorted(set(subjects))
+    if not 0 < len(done) <= FEW:
+        return []
+    return [(NOTE, {"kinds": [kind for kind, _id in done], "subjects": [pk for _kind, pk in done], "quiet": QUIET})]
 
 
-def forget() -> None:
-    """Forget who was left alone for long."""
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET, [2 * QUIET])
+def forgetting() -> Statement:
+    """Return what forgets who was left alone for long."""
+    return FORGET, {"forgotten": 2 * QUIET}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import connection
 
 from apps.common import prepared
+from apps.common.prepared import Statement
 
 from .models import Calendar
 from .span import Span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A derived table: `key` names the subject (a row of `subject_table`), `columns` are its arrays of week figures.
 
@@ -41,46 +43,77 @@ class Table:
         return f"SELECT id FROM {self.subject_table} UNION SELECT {self.key} FROM {self.name}"
 
 
+THESE = "%(locked)s::bigint[]"
+
+
+def locking(table: Table, ids: Sequence[int], span: Span, among: str = THESE) -> list[Statement]:
+    """Return the statements that lock the rows of these subjects in the order of their ids.
+
+    Rows that lack are begun, those of the gone go; the second one gives the ids of the rows locked. `among` is SQL of
+    the array of ids, where these are found from the ids in %(locked)s.
+    """
+    begun, locked, gone = _locking(table, among)
+    params = {"locked": list(ids)}
+    return [(begun, {**params, "first": span.first_week}), (locked, params), (gone, params)]
+
+
+@cache
+def _locking(table: Table, among: str) -> tuple[str, str, str]:
+    empty = ", ".join("'{}'" for _ in table.columns)
+    return (
+        f"""INSERT INTO {table.name} ({table.key}, first_week, {", ".join(table.columns)}, computed_at)
+        SELECT s.id, %(first)s, {empty}, clock_timestamp() FROM {table.subject_table} s
+        WHERE s.id = ANY ({among}) AND NOT EXISTS (SELECT 1 FROM {table.name} t WHERE t.{table.key} = s.id)
+        ORDER BY s.id ON CONFLICT DO NOTHING""",
+        f"SELECT {table.key} FROM {table.name} WHERE {table.key} = ANY ({among})"
+        f" ORDER BY {table.key} FOR NO KEY UPDATE",
+        f"""DELETE FROM {table.name} t WHERE t.{table.key} = ANY ({among})
+        AND NOT EXISTS (SELECT 1 FROM {table.subject_table} s WHERE s.id = t.{table.key})""",
+    )
+
+
 def lock(table: Table, ids: Sequence[int], span: Span) -> None:
     """Lock the rows of these subjects in the order of their ids; rows that lack are begun, those of the gone go."""
-    empty = ", ".join("'{}'" for _ in table.columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""INSERT INTO {table.name} ({table.key}, first_week, {", ".join(table.columns)}, computed_at)
-            SELECT s.id, %(first)s, {empty}, clock_timestamp() FROM {table.subject_table} s
-            WHERE s.id = ANY (%(ids)s) AND NOT EXISTS (SELECT 1 FROM {table.name} t WHERE t.{table.key} = s.id)
-            ORDER BY s.id ON CONFLICT DO NOTHING""",
-            {"first": span.first_week, "ids": list(ids)},
-        )
-        cursor.execute(
-            f"SELECT {table.key} FROM {table.name} WHERE {table.key} = ANY (%s) ORDER BY {table.key} FOR NO KEY UPDATE",
-            [list(ids)],
-        )
-        cursor.execute(
-            f"""DELETE FROM {table.name} t WHERE t.{table.key} = ANY (%s)
-            AND NOT EXISTS (SELECT 1 FROM {table.subject_table} s WHERE s.id = t.{table.key})""",
-            [list(ids)],
-        )
+    prepared.fetch_all(*locking(table, ids, span))
 
 
-def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[int]:
-    """Write the rows a query computes where they differ from what is stored; return the ids of those that did.
+def writing(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> Statement:
+    """Return the statement that writes the rows a query computes where they differ, and gives the ids of those.
 
     `computed_at` is when a row's figures last changed, not when they were last found right: that is
-    apps.changes.freshness. Call it after `lock`, in a statement of its own.
+    apps.changes.freshness. It comes after those of `locking`.
     """
+    return _writing(table, sql), {**span.params, **params}
+
+
+@lru_cache(maxsize=64)
+def _writing(table: Table, sql: str) -> str:
     stored = ", ".join(f"t.{column}" for column in table.figures)
     computed = ", ".join(f"n.{column}" for column in table.figures)
     setting = ", ".join(f"{column} = n.{column}" for column in table.figures)
-    rows = prepared.fetch(
-        f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
+    return f"""UPDATE {table.name} t SET first_week = %(span_first)s, computed_at = clock_timestamp(), {setting}
         FROM ({sql}) AS n
         WHERE n.{table.key} = t.{table.key}
           AND (t.first_week, {stored}) IS DISTINCT FROM (%(span_first)s, {computed})
-        RETURNING t.{table.key}""",
-        {**span.params, **params},
-    )
-    return {row[0] for row in rows}
+        RETURNING t.{table.key}"""
+
+
+def write(table: Table, sql: str, params: Mapping[str, Any], span: Span) -> set[int]:
+    """Write the rows a query computes where they differ; return the ids of those that did. Call it after `lock`."""
+    return {row[0] for row in prepared.fetch(*writing(table, sql, params, span))}
+
+
+def refresh(
+    table: Table,
+    ids: Sequence[int],
+    formula: tuple[str, dict[str, Any]],
+    span: Span,
+    *,
+    first: Sequence[Statement] = (),
+) -> set[int]:
+    """Lock the rows of these subjects, then carry out what comes `first`, then write; return the ids rewritten."""
+    *_before, rewritten = prepared.fetch_all(*locking(table, ids, span), *first, writing(table, *formula, span))
+    return {row[0] for row in rewritten}
 
 
 def fenced(query: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+from apps.common import prepared
 from apps.common.clock import monday_of, today
+from apps.common.prepared import Statement
 
 from .figures import kept
 from .marks import mark_by_query, mark_everything
@@ -16,6 +20,8 @@ from .models import Calendar
 from .span import Span
 
 logger = logging.getLogger(__name__)
+
+PIN: Statement = ("SELECT first_week FROM changes_calendar WHERE id = 1 FOR SHARE", {})
 
 
 def calendar() -> Calendar:
@@ -33,11 +39,15 @@ def pinned_span() -> Span:
 
     The day is read after the lock: a pass that waited for a closing sees the day on which it closed.
     """
-    calendar()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT first_week FROM changes_calendar WHERE id = 1 FOR SHARE")
-        (first_week,) = cursor.fetchone()
-    return Span(first_week, settings.COVERIS_HORIZON_WEEKS, today())
+    return pinned(prepared.fetch(*PIN))
+
+
+def pinned(rows: Sequence[Any]) -> Span:
+    """Return the same, of the answer to PIN."""
+    if not rows:
+        calendar()
+        rows = prepared.fetch(*PIN)
+    return Span(rows[0][0], settings.COVERIS_HORIZON_WEEKS, today())
 
 
 def turn_day() -> int:

@@ -1,14 +1,24 @@
 """Who is doing this, why and through which door, told to the database so that its triggers can sign the history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
 
+from .prepared import Statement
+
 KEYS = ("coveris.actor", "coveris.reason", "coveris.origin")
 READ = "SELECT " + ", ".join(f"current_setting('{key}', true)" for key in KEYS)
-WRITE = "SELECT " + ", ".join(f"set_config('{key}', %s, true)" for key in KEYS)
+PLACES = [key.replace(".", "_") for key in KEYS]
+WRITE = "SELECT " + ", ".join(
+    f"set_config('{key}', %({place})s, true)" for key, place in zip(KEYS, PLACES, strict=True)
+)
+
+
+def signing(values: Sequence[str | None]) -> Statement:
+    """Return the statement that has writes from now on signed by actor (""= the system), reason and origin."""
+    return WRITE, dict(zip(PLACES, (value or "" for value in values), strict=True))
 
 
 @contextmanager
@@ -23,7 +33,7 @@ def acting(actor: Any, reason: str = "", origin: str = "") -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute(READ)
             outer = [value or "" for value in cursor.fetchone()]
-            cursor.execute(WRITE, [actor_id, reason or outer[1], origin or outer[2]])
+            cursor.execute(*signing([actor_id, reason or outer[1], origin or outer[2]]))
         yield
         with connection.cursor() as cursor:
-            cursor.execute(WRITE, outer)
+            cursor.execute(*signing(outer))

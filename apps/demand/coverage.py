@@ -8,6 +8,7 @@ All in hour-days (apps.common.hours).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from apps.changes.span import Span
@@ -135,18 +136,22 @@ def coverage_sql(
     The figures are bigint[] with one element of hour-days a week of the span. `positions=None` means all;
     the assignments in `accepted` count as if they were accepted already. Wrap it in parentheses to select from it.
     """
-    some = positions is not None
+    params: dict[str, Any] = {**span.params}
+    if positions is not None:
+        params["coverage_positions"] = list(positions)
+    if accepted:
+        params["coverage_accepted"] = list(accepted)
+    return _coverage_text(span, positions is not None, bool(accepted), tuple(figures)), params
 
+
+@lru_cache(maxsize=32)
+def _coverage_text(span: Span, some: bool, as_accepted: bool, figures: tuple[str, ...]) -> str:
     def only(column: str) -> str:
         return f"AND {column} = ANY (%(coverage_positions)s::bigint[])" if some else ""
 
-    params: dict[str, Any] = {**span.params}
-    if some:
-        params["coverage_positions"] = list(positions or ())
     counted = "a.accepted_at IS NOT NULL"
-    if accepted:
+    if as_accepted:
         counted = f"({counted} OR a.id = ANY (%(coverage_accepted)s::bigint[]))"
-        params["coverage_accepted"] = list(accepted)
     given, given_sums = weekly(
         "given", "entries", "position_id",
         {"assigned": "counted", "reinforcement": "counted AND is_reinforcement", "proposed": "NOT counted"}, span,
@@ -156,7 +161,7 @@ def coverage_sql(
     sums = given_sums | short_sums | need_sums
     columns = ", ".join(f"{sums[name]} AS {name}" for name in FIGURES if name in figures)
     unqualified = f"{QUALIFIED_CTES},\n    {short}," if "unqualified" in figures else ""
-    sql = f"""WITH {entries_ctes(span, only=only, counted=counted)},
+    return f"""WITH {entries_ctes(span, only=only, counted=counted)},
     {given},
     {unqualified}
     {wanted_ctes(only=only)},
@@ -167,7 +172,6 @@ def coverage_sql(
     {weekly_joins("given", "position_id", "p.id")}
     {weekly_joins("short", "position_id", "p.id") if unqualified else ""}
     WHERE TRUE {only("p.id")}"""
-    return sql, params
 
 
 def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> tuple[str, dict[str, Any]]:
@@ -177,9 +181,15 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
     position by position and never netted, and so is what is there of the headroom; that is rounded once, for the sum.
     """
     params: dict[str, Any] = {**span.params}
-    only, among = "", ""
     if units is not None:
         params["coverage_units"] = list(units)
+    return _unit_text(span, source, units is not None), params
+
+
+@lru_cache(maxsize=16)
+def _unit_text(span: Span, source: str, some: bool) -> str:
+    only, among = "", ""
+    if some:
         only = "WHERE u.id = ANY (%(coverage_units)s::bigint[])"
         among = """WHERE kept.position_id IN (
             SELECT mine.id FROM org_position mine WHERE mine.org_unit_id = ANY (%(coverage_units)s::bigint[])
@@ -210,16 +220,13 @@ def unit_sql(span: Span, *, source: str, units: Sequence[int] | None = None) -> 
         for name, expression in sums.items():
             per_week[name].append(f"COALESCE({expression}, 0)")
     columns = ", ".join(f"ARRAY[{', '.join(parts)}]::bigint[] AS {name}" for name, parts in per_week.items())
-    return (
-        f"""SELECT u.id AS org_unit_id, {columns}
+    return f"""SELECT u.id AS org_unit_id, {columns}
     FROM org_orgunit u
-    LEFT JOIN ({percents_sql("coverage_units" if units is not None else None)}) AS kept_above ON kept_above.unit = u.id
+    LEFT JOIN ({percents_sql("coverage_units" if some else None)}) AS kept_above ON kept_above.unit = u.id
     LEFT JOIN org_position p ON p.org_unit_id = u.id
     LEFT JOIN (
         SELECT kept.position_id, {", ".join(read)}
         FROM (SELECT s.*, (%(span_first)s::date - s.first_week) / 7 AS ahead FROM {source} AS s) AS kept
         {among} OFFSET 0 -- each element is read once, and not once a sum
     ) AS c ON c.position_id = p.id
-    {only} GROUP BY u.id""",
-        params,
-    )
+    {only} GROUP BY u.id"""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
 from apps.changes.span import Span
 from apps.common import prepared
+from apps.common.prepared import Statement
 
 from .cliff_sql import FOUND, OFFSET, SUSPECTED_AMONG, in_force_ctes
 from .cliffs import span_of
@@ -32,16 +34,18 @@ def _query(span: Span, positions: Sequence[int]) -> tuple[str, dict[str, Any]]:
     last = _last_day(span)
     looked_at = span_of(span.first_week, last, span.today)
     params: dict[str, Any] = {**looked_at.params, "first": span.today, "last": last, "positions": list(positions)}
-    return (
-        f"""{SUSPECTED_AMONG}, {in_force_ctes(looked_at)}, {FOUND},
+    return _finding(looked_at), params
+
+
+@lru_cache(maxsize=8)
+def _finding(span: Span) -> str:
+    return f"""{SUSPECTED_AMONG}, {in_force_ctes(span)}, {FOUND},
     anew AS MATERIALIZED (
         SELECT assignment_id, cause, {OFFSET} + day AS day, position_id, employee_id, {OFFSET} + since AS since, hours,
             needs, CASE WHEN cause NOT IN ('ASSIGNMENT', 'LAST_DAY') THEN record_id END AS record_id,
             {OFFSET} + back AS back_on, tags
         FROM found
-    )""",
-        params,
-    )
+    )"""
 
 
 def _last_day(span: Span) -> date:
@@ -54,11 +58,15 @@ def _same(one: str, other: str) -> str:
     return f"{keys} AND ({rest[0]}) IS NOT DISTINCT FROM ({rest[1]})"
 
 
-def refresh_cliffs(positions: Sequence[int], span: Span) -> None:
-    """Write the cliffs of these positions by difference; call it with the rows of their figures locked."""
+def refreshing_cliffs(positions: Sequence[int], span: Span) -> Statement:
+    """Return the statement that writes the cliffs of these positions by difference, the rows of figures locked."""
     found, params = _query(span, positions)
-    prepared.fetch(
-        f"""WITH {found},
+    return _refreshing(found), params
+
+
+@lru_cache(maxsize=4)
+def _refreshing(found: str) -> str:
+    return f"""WITH {found},
     gone AS (
         DELETE FROM demand_positioncliff c WHERE c.position_id = ANY (%(positions)s::bigint[])
             AND NOT EXISTS (SELECT FROM anew n WHERE {_same("n", "c")})
@@ -66,9 +74,12 @@ def refresh_cliffs(positions: Sequence[int], span: Span) -> None:
     INSERT INTO demand_positioncliff ({", ".join(COLUMNS)})
     SELECT {", ".join(COLUMNS)} FROM anew n WHERE NOT EXISTS (
         SELECT FROM demand_positioncliff c WHERE c.position_id = ANY (%(positions)s::bigint[]) AND {_same("n", "c")}
-    ) RETURNING position_id""",
-        params,
-    )
+    )"""
+
+
+def refresh_cliffs(positions: Sequence[int], span: Span) -> None:
+    """Write the cliffs of these positions by difference; call it with the rows of their figures locked."""
+    prepared.fetch(*refreshing_cliffs(positions, span))
 
 
 def drifted_cliffs(span: Span) -> list[dict[str, Any]]:

@@ -13,20 +13,19 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.org.adding_up import refresh_wholes, units_above
+from apps.common import prepared
+from apps.org.adding_up import refresh_units, units_above
 
 from .correcting import correct_positions, correct_units
 from .coverage import FIGURES, STATES, UNIT_FIGURES, coverage_sql, unit_sql
 from .headroom import TAKES_FROM
-from .kept_cliffs import drifted_cliffs, refresh_cliffs
+from .kept_cliffs import drifted_cliffs, refreshing_cliffs
 from .tables import POSITIONS, UNITS, WHOLES
 from .whole import own_figures_sql, whole_anew_sql, whole_figures_sql
 
 
 def _ids(sql: str, ids: Iterable[int]) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [sorted(ids)])
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in prepared.fetch(sql, {"ids": sorted(ids)})}
 
 
 # What people call the figures.
@@ -59,16 +58,16 @@ class PositionFigures(Figures):
         reached = set(touched.marked[Kind.POSITION.value])
         if employees := touched.spreading[Kind.EMPLOYEE.value]:
             reached |= _ids(
-                "SELECT DISTINCT position_id FROM assignments_assignment WHERE NOT voided AND employee_id = ANY (%s)",
+                "SELECT DISTINCT position_id FROM assignments_assignment"
+                " WHERE NOT voided AND employee_id = ANY (%(ids)s::bigint[])",
                 employees,
             )
         return reached
 
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         positions = sorted(ids)
-        storing.lock(POSITIONS, positions, span)
-        refresh_cliffs(positions, span)
-        return storing.write(POSITIONS, *coverage_sql(span, positions=positions), span)
+        formula = coverage_sql(span, positions=positions)
+        return storing.refresh(POSITIONS, positions, formula, span, first=[refreshing_cliffs(positions, span)])
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
@@ -123,14 +122,14 @@ class UnitFigures(Figures):
                 cursor.execute(TAKES_FROM, {"headrooms": sorted(units)})
                 reached.update(row[0] for row in cursor.fetchall())
         if positions := touched.rewritten[Kind.POSITION.value]:
-            reached |= _ids("SELECT DISTINCT org_unit_id FROM org_position WHERE id = ANY (%s)", positions)
+            reached |= _ids(
+                "SELECT DISTINCT org_unit_id FROM org_position WHERE id = ANY (%(ids)s::bigint[])", positions
+            )
         return reached
 
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         units = sorted(ids)
-        storing.lock(UNITS, units, span)
-        own = storing.write(UNITS, *unit_sql(span, source=POSITIONS.name, units=units), span)
-        return own | refresh_wholes(WHOLES, set(units), span, own=UNITS.name)
+        return refresh_units(UNITS, unit_sql(span, source=POSITIONS.name, units=units), WHOLES, units, span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None

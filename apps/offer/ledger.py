@@ -7,6 +7,7 @@ the employee gives hours; balance = pool − assigned. Proposed hours stand apar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from apps.changes.span import Span
@@ -16,23 +17,26 @@ from .giving import giving_ctes, weekly, weekly_joins
 KINDS = ("POOL", "ASSIGNED", "PROPOSED")
 
 
-def _entries(span: Span, employees: Sequence[int] | None, accepted: Sequence[int]) -> tuple[str, dict[str, Any]]:
+def _params(span: Span, employees: Sequence[int] | None, accepted: Sequence[int]) -> dict[str, Any]:
+    params: dict[str, Any] = {**span.params}
+    if employees is not None:
+        params["ledger_employees"] = list(employees)
+    if accepted:
+        params["ledger_accepted"] = list(accepted)
+    return params
+
+
+def _entries(span: Span, some: bool, as_accepted: bool) -> str:
     """Return CTEs ending in `entries (employee_id, kind, record, hours, lo, hi)`; hours in hundredths, days as runs."""
-    some = employees is not None
 
     def only(column: str) -> str:
         return f"AND {column} = ANY (%(ledger_employees)s::bigint[])" if some else ""
 
-    params: dict[str, Any] = {**span.params}
-    if some:
-        params["ledger_employees"] = list(employees or ())
     counted = "a.accepted_at IS NOT NULL"
-    if accepted:
+    if as_accepted:
         counted = f"({counted} OR a.id = ANY (%(ledger_accepted)s::bigint[]))"
-        params["ledger_accepted"] = list(accepted)
     giving = giving_ctes(span, employees="{id} = ANY (%(ledger_employees)s::bigint[])" if some else "")
-    return (
-        f"""{giving},
+    return f"""{giving},
     entries AS (
         SELECT employee_id, kind, record, hours, lo, hi FROM (
             SELECT t.employee_id, 'POOL' AS kind, t.id AS record, (c.hours_delta * 100)::int AS hours,
@@ -53,9 +57,7 @@ def _entries(span: Span, employees: Sequence[int] | None, accepted: Sequence[int
             WHERE NOT a.voided AND (a.accepted_at IS NOT NULL OR a.status = 'PROPOSED') {only("a.employee_id")}
               AND a.starts_on <= %(span_last)s::date AND (a.ends_on IS NULL OR a.ends_on >= %(span_first)s::date)
         ) AS line WHERE lo < hi
-    )""",
-        params,
-    )
+    )"""
 
 
 def lowest_balance(weeks: int) -> str:
@@ -73,27 +75,30 @@ def ledger_sql(
     hour-days of all active assignments together, whenever they run and whether the employee is there. No day of
     anybody's has more. Wrap it in parentheses to select from it.
     """
-    entries, params = _entries(span, employees, accepted)
-    only = "WHERE e.id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
+    params = _params(span, employees, accepted)
+    return _ledger_text(span, employees is not None, bool(accepted), engaged), params
+
+
+@lru_cache(maxsize=32)
+def _ledger_text(span: Span, some: bool, as_accepted: bool, engaged: bool) -> str:
+    entries = _entries(span, some, as_accepted)
+    only = "WHERE e.id = ANY (%(ledger_employees)s::bigint[])" if some else ""
     summed, sums = weekly(
         "summed", "entries", "employee_id", {kind.lower(): f"kind = '{kind}'" for kind in KINDS}, span
     )
     columns = ", ".join(f"{array} AS {name}" for name, array in sums.items())
     active = ""
     if engaged:
-        some = "AND a.employee_id = ANY (%(ledger_employees)s::bigint[])" if employees is not None else ""
+        among = "AND a.employee_id = ANY (%(ledger_employees)s::bigint[])" if some else ""
         columns += ", COALESCE(active.hours, 0) * 7 AS engaged"
         active = f"""LEFT JOIN (
         SELECT a.employee_id, sum((a.effective_hours * 100)::int) AS hours FROM assignments_assignment a
-        WHERE a.status = 'ACTIVE' AND a.status IN ('PROPOSED', 'ACTIVE') {some} GROUP BY a.employee_id
+        WHERE a.status = 'ACTIVE' AND a.status IN ('PROPOSED', 'ACTIVE') {among} GROUP BY a.employee_id
     ) active ON active.employee_id = e.id"""
-    return (
-        f"""WITH {entries},
+    return f"""WITH {entries},
     {summed}
     SELECT e.id AS employee_id, {columns}
-    FROM org_employee e {weekly_joins("summed", "employee_id", "e.id")} {active} {only}""",
-        params,
-    )
+    FROM org_employee e {weekly_joins("summed", "employee_id", "e.id")} {active} {only}"""
 
 
 def entries_sql(
@@ -104,5 +109,6 @@ def entries_sql(
     `kind` is POOL (record: an EmployeeTag), ASSIGNED or PROPOSED (an Assignment); `hours` a weekly rate in
     hundredths; lo and hi are days from the first Monday, hi excluded.
     """
-    entries, params = _entries(span, employees, accepted)
-    return f"WITH {entries} SELECT employee_id, kind, record, hours, lo, hi FROM entries", params
+    entries = _entries(span, employees is not None, bool(accepted))
+    sql = f"WITH {entries} SELECT employee_id, kind, record, hours, lo, hi FROM entries"
+    return sql, _params(span, employees, accepted)

@@ -16,7 +16,8 @@ from apps.changes.figures import Figures, Touched
 from apps.changes.marks import mark_by_query
 from apps.changes.models import Kind
 from apps.changes.span import Span
-from apps.org.adding_up import refresh_wholes, units_above
+from apps.common import prepared
+from apps.org.adding_up import refresh_units, units_above
 
 from .giving import turning_sql
 from .ledger import ledger_sql, lowest_balance
@@ -31,6 +32,8 @@ CLOSED = ClosedTable(
     has_path=False,
 )  # fmt: skip
 HOLDERS = "SELECT DISTINCT employee_id FROM tags_employeetag WHERE tag_id = ANY (%(tags)s::bigint[])"
+
+HOMES = "SELECT DISTINCT home_unit_id FROM org_employee WHERE id = ANY (%(employees)s::bigint[])"
 
 
 # What people call the figures.
@@ -74,8 +77,7 @@ class Ledger(Figures):
 
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         employees = sorted(ids)
-        storing.lock(TABLE, employees, span)
-        return storing.write(TABLE, *ledger_sql(span, employees=employees, engaged=True), span)
+        return storing.refresh(TABLE, employees, ledger_sql(span, employees=employees, engaged=True), span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None
@@ -137,18 +139,13 @@ class UsageFigures(Figures):
         # A unit that is new, moved or gone: those that held it are marked beside it.
         reached = touched.marked[Kind.HOME.value] | touched.marked[Kind.UNIT.value]
         if employees := touched.rewritten[Kind.EMPLOYEE.value]:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT DISTINCT home_unit_id FROM org_employee WHERE id = ANY (%s)", [sorted(employees)]
-                )
-                reached.update(row[0] for row in cursor.fetchall())
+            homes = prepared.fetch(HOMES, {"employees": sorted(employees)})
+            reached.update(row[0] for row in homes)
         return reached
 
     def refresh(self, ids: Iterable[int], span: Span) -> set[int]:
         units = sorted(ids)
-        storing.lock(OWN, units, span)
-        own = storing.write(OWN, *usage_sql(span, units=units), span)
-        return own | refresh_wholes(WHOLE, set(units), span, own=OWN.name)
+        return refresh_units(OWN, usage_sql(span, units=units), WHOLE, units, span)
 
     def formula(
         self, ids: Sequence[int], span: Span, due: Mapping[str, set[int]] | None = None

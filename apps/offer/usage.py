@@ -7,6 +7,7 @@ in hour-days (apps.common.hours).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from apps.changes.span import Span
@@ -41,9 +42,15 @@ def usage_sql(span: Span, *, source: str = "offer_ledgerweek", units: Sequence[i
     `source` is a relation in SQL with employee_id, first_week, pool and assigned; `units` None means all.
     """
     params: dict[str, Any] = {**span.params}
-    only, among = "", ""
     if units is not None:
         params["usage_units"] = list(units)
+    return _usage_text(span, source, units is not None), params
+
+
+@lru_cache(maxsize=16)
+def _usage_text(span: Span, source: str, some: bool) -> str:
+    only, among = "", ""
+    if some:
         only = "WHERE u.id = ANY (%(usage_units)s::bigint[])"
         among = """WHERE s.employee_id IN (
             SELECT e.id FROM org_employee e WHERE e.home_unit_id = ANY (%(usage_units)s::bigint[])
@@ -68,8 +75,7 @@ def usage_sql(span: Span, *, source: str = "offer_ledgerweek", units: Sequence[i
         for name, expression in sums.items():
             per_week[name].append(f"COALESCE({expression}, 0)")
     columns = ", ".join(f"ARRAY[{', '.join(parts)}]::bigint[] AS {name}" for name, parts in per_week.items())
-    return (
-        f"""SELECT u.id AS org_unit_id, {columns}
+    return f"""SELECT u.id AS org_unit_id, {columns}
     FROM org_orgunit u
     LEFT JOIN org_employee e ON e.home_unit_id = u.id
     LEFT JOIN (
@@ -79,9 +85,7 @@ def usage_sql(span: Span, *, source: str = "offer_ledgerweek", units: Sequence[i
             FROM {source} AS s {among}
         ) AS kept OFFSET 0 -- each element is read once, and not once a sum
     ) AS c ON c.employee_id = e.id
-    {only} GROUP BY u.id""",
-        params,
-    )
+    {only} GROUP BY u.id"""
 
 
 def usage_anew_sql(span: Span) -> Query:

@@ -6,12 +6,12 @@ Nothing is patched: what went wrong once does not stay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
-
-from django.db import connection
 
 from apps.changes import storing
 from apps.changes.span import Span
+from apps.common import prepared
 from apps.common.prepared import FEW
 
 from .models import OrgUnit
@@ -19,24 +19,47 @@ from .models import OrgUnit
 Query = tuple[str, dict[str, Any]]
 
 
+ABOVE = "SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%(locked)s::bigint[])"
+# The rows of these units and of all above them, as the tree is when they are asked for.
+UPWARDS = f"ARRAY({ABOVE} UNION SELECT unnest({storing.THESE}))"
+
+
 def units_above(units: Iterable[int]) -> set[int]:
     """Return the ids of these units, those that are gone left out, and of all above them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT unnest(path) FROM org_orgunit WHERE id = ANY (%s)", [sorted(units)])
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in prepared.fetch(ABOVE, {"locked": sorted(units)})}
+
+
+def refresh_units(
+    own: storing.Table, formula: Query, wholes: storing.Table, units: Sequence[int], span: Span
+) -> set[int]:
+    """Write what these units have of their own, then what they and all above them have with everything below.
+
+    Returns the ids rewritten. The way up is looked at again once its rows are locked: a unit moved meanwhile has
+    another one. One moved later leaves marks whose pass waits for these locks.
+    """
+    *_begun, written, _lacking, locking, _gone, above = prepared.fetch_all(
+        *storing.locking(own, units, span),
+        storing.writing(own, *formula, span),
+        *storing.locking(wholes, units, span, among=UPWARDS),
+        (ABOVE, {"locked": list(units)}),
+    )
+    rewritten, locked, way_up = ({row[0] for row in rows} for rows in (written, locking, above))
+    return rewritten | _write_wholes(wholes, set(units), way_up, locked, span, own=own.name)
 
 
 def refresh_wholes(table: storing.Table, units: set[int], span: Span, *, own: str) -> set[int]:
-    """Write what these units and all above them have with everything below, of `own` as it is kept; return the ids
-    rewritten.
+    """Write what these units and all above them have with everything below, of `own` as it is kept."""
+    return _write_wholes(table, units, units_above(units), set(), span, own=own)
 
-    The way up is looked at again once its rows are locked: a unit moved meanwhile has another one. One moved later
-    leaves marks whose pass waits for these locks.
-    """
-    locked: set[int] = set()
-    while lacking := (units | units_above(units)) - locked:
+
+def _write_wholes(
+    table: storing.Table, units: set[int], way_up: set[int], locked: set[int], span: Span, *, own: str
+) -> set[int]:
+    """Lock the rows on the way up that are not locked yet, until none lacks; write them, return those rewritten."""
+    while lacking := (way_up | units) - locked:
         storing.lock(table, sorted(lacking), span)
         locked |= lacking
+        way_up = units_above(units)
     if len(locked) > FEW and 3 * len(locked) > OrgUnit.objects.count():
         # The walk over the whole tree is the shorter one.
         every, params = _all_added_up(span, own, table.columns)
@@ -62,33 +85,45 @@ def added_up_sql(
 
 def _some_added_up(span: Span, own: str, wholes: str, figures: Sequence[str], units: Iterable[int]) -> Query:
     """Give each part to all that are above it and asked for."""
+    return _some_text(span.weeks, own, wholes, tuple(figures)), {**span.params, "adding_up": sorted(units)}
+
+
+@lru_cache(maxsize=16)
+def _some_text(weeks: int, own: str, wholes: str, figures: tuple[str, ...]) -> str:
     own_names, kept_names = (", ".join(f"{of}.{name}" for name in figures) for of in ("own", "kept"))
-    sums = ", ".join(f"COALESCE(sum(part.{name}[week + part.ahead]), 0)::bigint AS {name}" for name in figures)
-    arrays = ", ".join(f"array_agg({name} ORDER BY week) AS {name}" for name in figures)
-    return (
-        f"""SELECT org_unit_id, {arrays}
-    FROM (
-        SELECT above.id AS org_unit_id, week, {sums}
+    own_sums = ", ".join(f"sum(each.{name})::bigint AS {name}" for name in figures)
+    sums = ", ".join(f"sum(part.{name})::bigint AS {name}" for name in figures)
+    arrays = ", ".join(f"array_agg(COALESCE(summed.{name}, 0) ORDER BY weeks.week) AS {name}" for name in figures)
+    unnested = ", ".join(f"kept.{name}" for name in figures)
+    return f"""WITH part AS (
+        -- What is a unit's own, and what is right below it, before it is given to those above: each once.
+        SELECT kept.id, week, {own_sums}
         FROM (
-            SELECT p.*, (%(span_first)s::date - p.first_week) / 7 AS ahead
-            FROM (
-                SELECT u.path, own.first_week, {own_names}
-                FROM org_orgunit u LEFT JOIN {own} AS own ON own.org_unit_id = u.id
-                WHERE u.id = ANY (%(adding_up)s::bigint[])
-                UNION ALL
-                SELECT u.path, kept.first_week, {kept_names}
-                FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
-                    JOIN {wholes} AS kept ON kept.org_unit_id = below.id
-                WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])
-            ) AS p
-        ) AS part
-        CROSS JOIN LATERAL unnest(part.path) AS above (id)
-        CROSS JOIN generate_series(1, {span.weeks}) AS week
+            SELECT u.id, own.first_week, {own_names}
+            FROM org_orgunit u JOIN {own} AS own ON own.org_unit_id = u.id
+            WHERE u.id = ANY (%(adding_up)s::bigint[])
+            UNION ALL
+            SELECT u.id, kept.first_week, {kept_names}
+            FROM org_orgunit u JOIN org_orgunit below ON below.parent_id = u.id
+                JOIN {wholes} AS kept ON kept.org_unit_id = below.id
+            WHERE u.id = ANY (%(adding_up)s::bigint[]) AND below.id <> ALL (%(adding_up)s::bigint[])
+        ) AS kept
+        CROSS JOIN LATERAL unnest({unnested}) WITH ORDINALITY AS each ({", ".join(figures)}, place)
+        CROSS JOIN LATERAL (SELECT each.place - (%(span_first)s::date - kept.first_week) / 7 AS week) AS moved
+        WHERE week BETWEEN 1 AND {weeks}
+        GROUP BY kept.id, week
+    ),
+    summed AS (
+        SELECT above.id, part.week, {sums}
+        FROM part JOIN org_orgunit u ON u.id = part.id CROSS JOIN LATERAL unnest(u.path) AS above (id)
         WHERE above.id = ANY (%(adding_up)s::bigint[])
-        GROUP BY above.id, week
-    ) AS summed GROUP BY org_unit_id""",
-        {**span.params, "adding_up": sorted(units)},
+        GROUP BY above.id, part.week
     )
+    SELECT u.id AS org_unit_id, {arrays}
+    FROM org_orgunit u CROSS JOIN generate_series(1, {weeks}) AS weeks (week)
+    LEFT JOIN summed ON summed.id = u.id AND summed.week = weeks.week
+    WHERE u.id = ANY (%(adding_up)s::bigint[])
+    GROUP BY u.id"""
 
 
 def _all_added_up(span: Span, own: str, figures: Sequence[str]) -> Query:

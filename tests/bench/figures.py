@@ -34,7 +34,7 @@ from .rules import EIGHT, FLOOR_A, judged, scans
 
 ASSIGNMENTS, TAGS, EMPLOYEES, POSITION, _ASKED = FLOOR_A
 FLOOR_C, FLOOR_E = (ASSIGNMENTS, POSITION), (ASSIGNMENTS, TAGS, EMPLOYEES)
-SAMPLE, CHANGES, WARM_UP = 200, 120, 20
+SAMPLE, CHANGES, WARM_UP, LOOKED_AT = 200, 120, 20, 60
 MANY = (1_000, 10_000)
 WHOLE, WEEK = Span.current(TODAY), Span(Span.current(TODAY).first_week, 1, TODAY)
 Query = tuple[str, dict[str, Any]]
@@ -190,6 +190,24 @@ def changed(employee_ids: Sequence[int], by: int = 1) -> float:
     return time.perf_counter() - begun
 
 
+def pages_seen() -> int:
+    """Return how many pages of tables and indexes this session has looked at so far, in memory or not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            """SELECT COALESCE(sum(hits), 0) + COALESCE(sum(read_bytes), 0) / current_setting('block_size')::int
+            FROM pg_stat_get_backend_io(pg_backend_pid()) WHERE object = 'relation'"""
+        )
+        return int(cursor.fetchone()[0])
+
+
+def pages_of(employee: int, by: int) -> int:
+    """Change an assignment of one employee; return how many pages that and all that follows from it looks at."""
+    before = pages_seen()
+    changed([employee], by)
+    return pages_seen() - before
+
+
 def remembered(what: str, work: Callable[[], object], size: str, report: Report) -> None:
     if (most := most_memory(work)) is not None:
         ours, database = most
@@ -203,6 +221,7 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
     """The whole pass, one change, many changes: at each size, and how each grows."""
     passes: dict[str, float] = {}
     ones: dict[str, float] = {}
+    pages: dict[str, float] = {}
     for size in sizes:
         stage.enter(size, report)
         judged(report)
@@ -218,7 +237,12 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
         some = _some("org_employee", min(CHANGES + WARM_UP, Employee.objects.count() // 2))
         each = [changed([one]) for one in some][WARM_UP:]
         # The next run is to find what this one found.
-        changed(some, -1)
+        looked_at = [pages_of(one, -1) for one in some[:LOOKED_AT]]
+        changed(some[LOOKED_AT:], -1)
+        pages[size] = percentile(looked_at, 0.5)
+        report.add(
+            Figure("one change until all follows, pages looked at", size, pages[size], min(looked_at), max(looked_at))
+        )
         ones[size] = percentile(each, 0.5)
         p95 = percentile(each, 0.95)
         report.add(
@@ -263,3 +287,5 @@ def growth(sizes: Sequence[str], rounds: int, report: Report) -> None:
     if {"s", "l"} <= set(sizes):
         grown = ones["l"] / ones["s"]
         report.add(Figure("one change, median l / s", "s–l", grown, grown, grown, goal=1.25))
+        seen = pages["l"] / pages["s"]
+        report.add(Figure("one change, pages looked at, l / s", "s–l", seen, seen, seen, goal=1.25))

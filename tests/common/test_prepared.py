@@ -124,8 +124,8 @@ def test_a_statement_that_failed_is_asked_again() -> None:
             prepared.fetch(broken, {"a": 1})
 
 
-def test_thirty_statements_take_turns_and_only_so_many_are_kept() -> None:
-    statements = [f"SELECT {number}, %(a)s::int" for number in range(30)]
+def test_many_statements_take_turns_and_only_so_many_are_kept() -> None:
+    statements = [f"SELECT {number}, %(a)s::int" for number in range(prepared.KEPT + 6)]
     for turn in range(2):
         for number, sql in enumerate(statements):
             assert prepared.fetch(sql, {"a": turn}) == [(number, turn)]
@@ -166,6 +166,47 @@ def test_a_statement_that_gives_all_columns_survives_one_more() -> None:
         assert prepared.fetch(sql, {"a": 1}) == [(1,)]
 
 
+class TestTogether:
+    """Statements that are sent together."""
+
+    def test_each_gives_its_own_rows_and_one_that_writes_gives_none(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE prepared_probe (a int)")
+        together = (
+            ("INSERT INTO prepared_probe VALUES (%(a)s), (%(b)s)", {"a": 1, "b": 2}),
+            ("SELECT a FROM prepared_probe WHERE a > %(least)s ORDER BY a", {"least": 0}),
+            ("UPDATE prepared_probe SET a = a + 1 RETURNING a", {}),
+            ("SELECT count(*), 7 %% 4 FROM prepared_probe WHERE a = ANY (%(ids)s)", {"ids": [2, 3]}),
+        )
+        assert prepared.fetch_all(*together) == [[], [(1,), (2,)], [(2,), (3,)], [(2, 3)]]
+        assert prepared.fetch_all() == []
+
+    def test_they_are_one_message_once_they_are_prepared(self, django_assert_num_queries: Any) -> None:
+        together = [(f"SELECT {number} + %(a)s::int AS together", {"a": 1}) for number in range(5)]
+        prepared.fetch_all(*together)
+        with django_assert_num_queries(1):
+            assert prepared.fetch_all(*together) == [[(number + 1,)] for number in range(5)]
+
+    def test_many_subjects_in_one_of_them_leave_all_unprepared_and_in_order(self) -> None:
+        before = kept()
+        many = list(range(1, prepared.FEW + 2))
+        statements = [("SELECT 'm', cardinality(%(ids)s::bigint[])", {"ids": ids}) for ids in (many, [1])]
+        assert prepared.fetch_all(*statements, apart=True) == [[("m", len(many))], [("m", 1)]]
+        assert kept() == before
+
+    @pytest.mark.parametrize("is_known", [False, True], ids=["the first time", "once prepared"])
+    def test_apart_takes_back_all_of_them_and_the_transaction_goes_on(self, is_known: bool) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE prepared_probe (a int)")
+        insert = "INSERT INTO prepared_probe SELECT 6 / %(a)s::int"
+        if is_known:
+            prepared.fetch_all((insert, {"a": 6}), apart=True)
+        with pytest.raises(DataError):
+            prepared.fetch_all((insert, {"a": 1}), (insert, {"a": 0}), apart=True)
+        prepared.fetch(insert, {"a": 2})
+        assert plain("SELECT a FROM prepared_probe ORDER BY a", {}) == ([(1,)] if is_known else []) + [(3,)]
+
+
 class TestConnections:
     """With real ends of transactions."""
 
@@ -204,3 +245,24 @@ class TestConnections:
             assert prepared.fetch(sql, {"a": 1}) == [("two", 1)]
             assert in_background(there).finish() == ([("two", 2)], 1)
             assert prepared.fetch(sql, {"a": 3}) == [("two", 3)]
+
+    def test_each_of_them_sees_what_was_committed_while_the_one_before_it_waited(self) -> None:
+        """What lets a lock and the sum that needs it travel together."""
+        from tests.changes.conftest import holding, in_background, wait_for_a_waiter
+
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO changes_heartbeat (name, beat_at) VALUES ('probe', '2026-01-01')")
+        lock = ("SELECT name FROM changes_heartbeat WHERE name = 'probe' FOR UPDATE", {})
+        look = ("SELECT count(*) FROM changes_heartbeat WHERE name LIKE %(like)s", {"like": "probe%"})
+
+        def there() -> list[list[Any]]:
+            with transaction.atomic():
+                return prepared.fetch_all(look, lock, look)
+
+        with holding(*lock[:1], []) as release:
+            thread = in_background(there)
+            wait_for_a_waiter()
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO changes_heartbeat (name, beat_at) VALUES ('probe 2', '2026-01-01')")
+            release()
+            assert thread.finish() == [[(1,)], [("probe",)], [(2,)]]

@@ -180,8 +180,11 @@ def test_a_unit_moved_while_a_pass_waits_for_the_way_up_is_in_the_figures_of_its
     drain()
     unit = position.org_unit
     if not looks_again:
-        before = adding_up.units_above
-        monkeypatch.setattr(adding_up, "units_above", lambda units, once={}: once.setdefault("way", before(units)))
+        write = adding_up._write_wholes
+        monkeypatch.setattr(
+            adding_up, "_write_wholes",
+            lambda table, units, _way_up, locked, span, own: write(table, units, locked, locked, span, own=own),
+        )  # fmt: skip
     Position.objects.filter(pk=position.pk).update(required_weekly_hours=Decimal(30))
 
     def refresh() -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
 from apps.common.clock import today
+from apps.common.prepared import Statement
 
 from ..questions import Question
 from ..subjects import kind_named
@@ -68,6 +69,22 @@ def _set_timeout(milliseconds: int, or_less: bool = True) -> int:
         )
         before: int = cursor.fetchone()[0]
         return before
+
+
+# What was is kept in a setting of ours, so that it can be given back without asking for it first.
+LIMIT = """
+    WITH was AS MATERIALIZED (SELECT current_setting('statement_timeout') AS text)
+    SELECT set_config('coveris.timeout', text, true), set_config('statement_timeout', CASE
+        WHEN text::interval BETWEEN '1 ms' AND make_interval(secs => %(seconds)s) THEN text
+        ELSE %(seconds)s * 1000 || 'ms' END, true)
+    FROM was
+"""
+UNLIMIT = "SELECT set_config('statement_timeout', current_setting('coveris.timeout'), true)"
+
+
+def limiting() -> tuple[Statement, Statement]:
+    """Return what goes before and after statements sent together that may take as long as `limited` lets them."""
+    return (LIMIT, {"seconds": settings.COVERIS_RULE_SECONDS}), (UNLIMIT, {})
 
 
 @contextmanager

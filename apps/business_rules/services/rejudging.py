@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.db import connection
-
 from apps.changes.figures import Touched
 from apps.changes.models import Kind as MarkKind
 from apps.org.models import OrgUnit
@@ -29,16 +25,18 @@ def rejudge(touched: Touched) -> dict[str, int]:
         kind.value: touched.marked[kind.value] | touched.rewritten[kind.value]
         for kind in (MarkKind.EMPLOYEE, MarkKind.POSITION, MarkKind.UNIT)
     }
-    subjects: dict[str, set[int]] = {
+    subjects = {
         SubjectKind.EMPLOYEE.value: changed[MarkKind.EMPLOYEE.value],
         SubjectKind.POSITION.value: changed[MarkKind.POSITION.value],
     }
-    for kind in kinds():
-        for source, sql in kind.reached_from.items():
-            if ids := changed.get(source):
-                subjects.setdefault(kind.name, set()).update(_ids(sql, ids))
+    reached = [
+        (kind.name, (sql, {"ids": sorted(ids)}))
+        for kind in kinds()
+        for source, sql in kind.reached_from.items()
+        if (ids := changed.get(source))
+    ]
     _sweep_subtrees(touched.marked[MarkKind.SUBTREE.value])
-    return sweep_subjects(subjects={kind: ids for kind, ids in subjects.items() if ids}, actor=None, due={})
+    return sweep_subjects(subjects=subjects, actor=None, due={}, reached=reached)
 
 
 def _sweep_subtrees(units: set[int]) -> None:
@@ -51,9 +49,3 @@ def _sweep_subtrees(units: set[int]) -> None:
         return
     for row in tops:
         request_judging(unit=row)
-
-
-def _ids(sql: str, ids: Iterable[int]) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": sorted(ids)})
-        return {row[0] for row in cursor.fetchall()}

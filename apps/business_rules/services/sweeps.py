@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from psycopg.sql import Literal
 
 from apps.changes.due import due_subjects
 from apps.common import prepared
-from apps.common.acting import acting
-from apps.common.clock import today
+from apps.common.acting import READ as READ_SIGNATURE
+from apps.common.acting import acting, signing
+from apps.common.clock import monday_of, today
 from apps.common.errors import Reason, Refusal
+from apps.common.prepared import Statement
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of
 from apps.users.enums import Role
 from apps.users.permissions import rights_of
 
-from ..language.bounds import lies_in_the_statement, limited
+from ..language.bounds import lies_in_the_statement, limited, limiting
 from ..language.errors import ConditionError
 from ..models import BusinessRule, EvaluationRun
 from ..questions import Question
-from ..sql import Setting, all_found, count_subjects, found_by, settings_in_effect
+from ..sql import Setting, all_found, catalogue_of, count_subjects, found_by, reading, settings_in_effect
 from ..subjects import kind_named
 from ..unjudged import Unjudged, failed_lately, note
 
@@ -40,6 +46,9 @@ logger = logging.getLogger(__name__)
 # First keys of the advisory locks: one rule is written by one transaction at a time, one run is carried out once.
 WRITING, RUNNING = 0x52554C45, 0x52554E53
 ATTEMPTS = 3
+REASON = gettext_lazy("evaluation of the rules")
+PLACE = re.compile(r"%\((\w+)\)s")
+KEPT_WEEKS = "SELECT first_week FROM changes_calendar"
 
 # Everything in one statement, so that opened, updated and resolved are told from one and the same state. A violation
 # somebody moved meanwhile (its state differs from the one seen) is left for the next sweep.
@@ -179,42 +188,113 @@ def sweep_subjects(
     actor: User | None,
     rules: Iterable[str] | None = None,
     due: Mapping[str, Collection[int]] | None = None,
+    reached: Sequence[tuple[str, Statement]] = (),
 ) -> dict[str, int]:
     """Judge these subjects anew by all rules (or these codes), and write their violations by difference; the counts.
 
     One statement for all rules. `due` as in Question: the drain has just refreshed the figures of these subjects.
+    `reached` are statements that give the ids of more of them, each with the kind these are of.
     Two of these about the same subject must not overlap: the drain sees to it by the figures it has locked.
     """
-    question = Question(today(), {kind: sorted(set(pks)) for kind, pks in subjects.items()}, due=due)
-    asked = settings_in_effect(question.on, rules)
-    unjudged: Unjudged = {}
-    counts = dict.fromkeys(COUNTS, 0)
-    with acting(actor, reason=str(_("evaluation of the rules")), origin="task"), connection.cursor() as cursor:
-        # Shared: sweeps of everybody wait for us and we for them, never we for one another.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(%s, rule) FROM unnest(%s::int[]) AS rule",
-            [WRITING, sorted(setting.pk % 2**31 for setting in asked)],
+    with transaction.atomic(savepoint=False):
+        # The catalogue is read after the wait for whoever writes about everybody by what it says now.
+        [outer], _locked, rows, weeks, *more = prepared.fetch_all(
+            (READ_SIGNATURE, {}),
+            _locking(rules),
+            reading(today(), rules),
+            (KEPT_WEEKS, {}),
+            *(sql for _, sql in reached),
         )
+        ids = defaultdict(set, {kind: set(pks) for kind, pks in subjects.items()})
+        for (kind, _statement), found in zip(reached, more, strict=True):
+            ids[kind].update(row[0] for row in found)
+        question = Question(today(), {kind: sorted(pks) for kind, pks in ids.items()}, due=due)
+        catalogue = catalogue_of(rows)
+        # Worded once where kept figures are read and are those of the weeks asked about.
+        is_kept = question.due == {} and weeks == [(monday_of(question.on),)]
+        signed = _Signed.by(actor, outer)
+        unjudged: Unjudged = {}
+        counts = dict.fromkeys(COUNTS, 0)
         for is_own in (False, True):
-            some = [setting for setting in asked if setting.rule.is_own is is_own]
-            for name, number in _write_some(some, question, unjudged).items():
+            some = [setting for setting in catalogue.settings if setting.rule.is_own is is_own]
+            worded = catalogue.worded if is_kept and not is_own else None
+            for name, number in _write_some(some, question, unjudged, signed, worded).items():
                 counts[name] += number
-        for code in sorted(unjudged):
-            _tell_unjudged(code)
+        if unjudged:
+            with acting(actor, reason=str(REASON), origin="task"):
+                for code in sorted(unjudged):
+                    _tell_unjudged(code)
     return counts
 
 
-def _write_some(asked: list[Setting], question: Question, unjudged: Unjudged) -> dict[str, int]:
+def _locking(codes: Iterable[str] | None) -> Statement:
+    """Return the locks of these rules. Shared: sweeps of everybody wait for us and we for them, not we for another."""
+    sql = """
+        SELECT pg_advisory_xact_lock_shared(%(writing)s::int, (r.id %% 2147483648)::int)
+        FROM business_rules_businessrule r WHERE r.enabled
+    """
+    if codes is None:
+        return sql, {"writing": WRITING}
+    return f"{sql} AND r.code = ANY (%(codes)s)", {"writing": WRITING, "codes": list(codes)}
+
+
+@dataclass(frozen=True)
+class _Signed:
+    """What has the writes of a sweep signed, and what goes after them so that those of others are as before."""
+
+    before: Statement
+    after: Statement
+
+    @classmethod
+    def by(cls, actor: User | None, outer: Sequence[str | None]) -> _Signed:
+        return cls(signing([str(actor.pk) if actor else "", str(REASON), "task"]), signing(outer))
+
+
+@dataclass(frozen=True)
+class _Worded:
+    """What certain rules ask about some subjects of certain kinds, whoever they are."""
+
+    text: str
+    params: dict[str, Any]
+    kinds: dict[str, str]  # by the name of the parameter that holds their ids
+    rules: list[int]
+
+    def about(self, ids: Mapping[str, list[int]]) -> Statement:
+        those = {name: ids[kind] for name, kind in self.kinds.items()}
+        return self.text, {**self.params, **those, "now": timezone.now(), "rules": self.rules}
+
+    def filled(self) -> _Worded:
+        """Return the same with all that is not about the subjects written out: a hundred values less to send."""
+
+        def place(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in self.params or name in self.kinds:
+                return match[0]
+            value = self.params[name]
+            return Literal(value).as_string(connection.connection).replace("%", "%%")
+
+        return replace(self, text=PLACE.sub(place, self.text))
+
+
+def _write_some(
+    asked: list[Setting], question: Question, unjudged: Unjudged, signed: _Signed, worded: dict[Any, Any] | None = None
+) -> dict[str, int]:
     """Write what these rules say about the subjects in one statement; where that fails, one rule after the other.
 
-    One that gives no answer leaves its violations as they stand.
+    One that gives no answer leaves its violations as they stand. `worded` keeps what was worded for all rules together.
     """
     counts = dict.fromkeys(COUNTS, 0)
     if not any(question.asks_about(setting.rule.kind) for setting in asked):
         return counts
+    ids = {kind: some for kind, some in (question.ids or {}).items() if some}
+    words = _known_or_worded(asked, question, ids, worded) if worded is not None else _word(asked, question, unjudged)
+    if words is None:
+        return counts
+    limit, unlimit = limiting() if asked[0].rule.is_own else ((), ())
+    inside = [limit, words.about(ids), unlimit] if limit else [words.about(ids)]
     try:
-        with limited() if asked[0].rule.is_own else transaction.atomic():
-            return _write_together(asked, question, unjudged)
+        answers = prepared.fetch_all(signed.before, *inside, signed.after, apart=True)
+        return dict(zip(COUNTS, answers[2 if limit else 1][0], strict=True))
     except DatabaseError as error:
         if not lies_in_the_statement(error):
             raise
@@ -223,29 +303,41 @@ def _write_some(asked: list[Setting], question: Question, unjudged: Unjudged) ->
             return counts
     for setting in asked:
         if setting.rule.code not in unjudged:
-            for name, number in _write_some([setting], question, unjudged).items():
+            for name, number in _write_some([setting], question, unjudged, signed).items():
                 counts[name] += number
     return counts
 
 
-def _write_together(asked: list[Setting], question: Question, unjudged: Unjudged) -> dict[str, int]:
+def _known_or_worded(
+    asked: list[Setting], question: Question, ids: Mapping[str, list[int]], worded: dict[Any, Any]
+) -> _Worded | None:
+    """Return what rules of the product ask: worded for nobody in particular, and kept for the next of these kinds."""
+    key = (question.on, *sorted(ids))
+    if key not in worded:
+        if any(day != question.on for day, *_kinds in worded):
+            worded.clear()
+        nobody = {kind: [-1 - number] for number, kind in enumerate(sorted(ids))}
+        words = _word(asked, replace(question, ids=nobody), {})
+        worded[key] = words and words.filled()
+    return worded[key]
+
+
+def _word(asked: list[Setting], question: Question, unjudged: Unjudged) -> _Worded | None:
+    """Word what these rules say about the subjects; a condition that cannot be read is noted. None if none is asked."""
     found, params = all_found(asked, question, unjudged=unjudged)
     if not found:
-        return dict.fromkeys(COUNTS, 0)
-    kinds = {kind: ids for kind, ids in (question.ids or {}).items() if ids}
+        return None
+    ids = {kind: some for kind, some in (question.ids or {}).items() if some}
     among = " OR ".join(
-        f"v.subject_kind = '{kind_named(kind).name}' AND v.subject_id = ANY (%(known_{kind})s)" for kind in kinds
+        f"v.subject_kind = '{kind_named(kind).name}' AND v.subject_id = ANY (%(known_{kind})s)" for kind in ids
     )
-    statement = DIFFERENCE.format(
-        with_list="",
-        found=found,
-        known_joins="",
-        known_where=f"AND ({among})",
+    params |= {f"known_{kind}": some for kind, some in ids.items()}
+    return _Worded(
+        DIFFERENCE.format(with_list="", found=found, known_joins="", known_where=f"AND ({among})"),
+        params,
+        {name: kind for name, value in params.items() for kind, some in ids.items() if value == some},
+        [setting.pk for setting in asked if setting.rule.code not in unjudged],
     )
-    params |= {f"known_{kind}": ids for kind, ids in kinds.items()}
-    judged = [setting.pk for setting in asked if setting.rule.code not in unjudged]
-    params |= {"now": timezone.now(), "rules": judged}
-    return dict(zip(COUNTS, prepared.fetch(statement, params)[0], strict=True))
 
 
 def _tell_unjudged(code: str) -> None:
@@ -335,7 +427,7 @@ def _write(setting: Setting, question: Question, actor: User | None, trigger: st
     leave a mark, and the drain compares them too.
     """
     with (
-        acting(actor, reason=str(_("evaluation of the rules")), origin=trigger or "task"),
+        acting(actor, reason=str(REASON), origin=trigger or "task"),
         connection.cursor() as cursor,
     ):
         cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.COVERIS_SWEEP_WORK_MEM])
