@@ -22,15 +22,20 @@ from apps.business_rules.enums import Severity
 from apps.business_rules.models import RuleViolation
 from apps.changes.freshness import freshness_shown
 from apps.common.clock import monday_of, today
+from apps.common.walking import UpTo, number_or_more
 from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
 from apps.fsm.employee_fsm import EmployeeStatus
+from apps.inbox.enums import RANKS
+from apps.inbox.reading import waiting_by_rank
 from apps.org.models import Employee, OrgUnit, Position
-from apps.org.querysets import scope_of
+from apps.org.querysets import COUNTED_WALKING, is_walked_for, scope_of
 from apps.tags.models import EmployeeTag
 from apps.users.models import User
 
 WORST, EXPIRING_DAYS = 8, 30
+# The first page says that there is more to do than anybody does today; the inbox says how much.
+WAITING_COUNTED = 100
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "positions_known": Position.objects.visible_to(user).exists(),
         "hours": hours_tiles(figures[0], root, week, request),
         "people": people_tiles(user, request),
+        "inbox": inbox_tile(user, request),
         "violations": violation_tiles(user, request),
         "worst": [
             {"unit": item, "link": address("demand.unitcoverage", "changelist", request=request, unit=item.code)}
@@ -131,8 +137,14 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
     ]
 
 
+def counted(user: Any, *lists: QuerySet[Any]) -> tuple[list[int], int | None]:
+    """Return how many rows each list has, in one statement, and how far they were counted (None: to their end)."""
+    most = COUNTED_WALKING if is_walked_for(user) else None
+    numbers = [UpTo(rows, most) if most is not None else _number_of(rows) for rows in lists]
+    return list(User.objects.filter(pk=user.pk).values_list(*numbers)[0]), most
+
+
 def _number_of(rows: QuerySet[Any]) -> Subquery:
-    """Return how many rows there are, for several counts in one statement."""
     return Subquery(rows.order_by().annotate(number=Func(F("pk"), function="COUNT")).values("number"))
 
 
@@ -140,12 +152,14 @@ def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
     day = today()
     employees = Employee.objects.visible_to(user)
     until = day + timedelta(days=EXPIRING_DAYS)
-    proposals, on_leave, leaving, expiring = User.objects.filter(pk=user.pk).values_list(
-        _number_of(Assignment.objects.visible_to(user).proposed()),
-        _number_of(employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED)),
-        _number_of(employees.filter(status=EmployeeStatus.NOTICE)),
-        _number_of(EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until)),
-    )[0]
+    numbers, most = counted(
+        user,
+        Assignment.objects.visible_to(user).proposed(),
+        employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED),
+        employees.filter(status=EmployeeStatus.NOTICE),
+        EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until),
+    )
+    proposals, on_leave, leaving, expiring = (number_or_more(number, most) for number in numbers)
     return [
         Tile(
             _("Proposals waiting"),
@@ -182,21 +196,50 @@ def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
     ]
 
 
+def inbox_tile(user: Any, request: HttpRequest) -> Tile | None:
+    """Return how many items wait for the reader, the gravest told first; None for who has no inbox."""
+    link = address("inbox.attention", "inbox", request=request)
+    if not link:
+        return None
+    ranks = waiting_by_rank(user, WAITING_COUNTED + 1)
+    number = sum(ranks.values())
+    # Counted from the gravest on: where there are more, only the last kind of them was cut short.
+    cut = max(ranks) if number > WAITING_COUNTED else None
+    told = [
+        f"{severity.label} {number_or_more(ranks[rank], ranks[rank] - 1 if rank == cut else None)}"
+        for rank, severity in enumerate(RANKS)
+        if rank in ranks
+    ]
+    tones = ("red", "yellow", "blue")
+    return Tile(
+        _("Waiting in my inbox"),
+        number_or_more(number, WAITING_COUNTED),
+        " · ".join(told) or _("nothing waits"),
+        link,
+        tones[min(ranks)] if ranks else "green",
+        "inbox",
+    )
+
+
 def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
-    rows = RuleViolation.objects.visible_to(user).open().order_by().values_list("severity")
-    counted = dict(rows.annotate(number=Count("pk")))
+    rows = RuleViolation.objects.visible_to(user).open().order_by()
+    if is_walked_for(user):
+        numbers, most = counted(user, *(rows.filter(severity=severity) for severity in Severity))
+        found = {severity.value: number for severity, number in zip(Severity, numbers, strict=True)}
+    else:
+        found, most = dict(rows.values_list("severity").annotate(number=Count("pk"))), None
     tones = {Severity.BLOCKING: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
     icons = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
     return [
         Tile(
             str(severity.label),
-            counted.get(severity.value, 0),
+            number_or_more(found.get(severity.value, 0), most),
             "",
             address(
                 "business_rules.ruleviolation", "changelist", request=request,
                 severity__exact=severity.value, state="unresolved",
             ),
-            tones[severity] if counted.get(severity.value) else "",
+            tones[severity] if found.get(severity.value) else "",
             icons[severity],
         )
         for severity in Severity

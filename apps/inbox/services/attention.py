@@ -39,7 +39,7 @@ def acknowledge(*, key: Key, actor: User, note: str = "") -> Item:
             return item
         row = _row(key)
         if row.acknowledged_at is not None:
-            raise Refusal(Reason(_("Somebody has taken note of it already."), code="wrong_state"))
+            raise Refusal(noted_already())
         row.acknowledged_by, row.acknowledged_at = actor, timezone.now()
         _keep(row, note)
     return item
@@ -49,12 +49,7 @@ def snooze(*, key: Key, until: date, actor: User, note: str = "") -> Attention:
     """Put an item to sleep: it comes back by itself on the day named, and before it as soon as it gets worse."""
     with acting(actor, note):
         item = _item(key, actor)
-        if until <= today():
-            raise Refusal(
-                Reason(_("Name a day to come: on it the item comes back."), code="past", field="until", fixable=10)
-            )
-        if until > today() + LONGEST_SLEEP:
-            raise Refusal(Reason(_("Nothing sleeps longer than a year."), code="too_long", field="until", fixable=10))
+        refuse_day(until)
         row = _row(key)
         row.snoozed_until, row.seen_rank, row.seen_value = until, item.rank, item.value
         return _keep(row, note)
@@ -76,15 +71,7 @@ def assign(*, key: Key, to: User, actor: User, note: str = "") -> Attention:
     with acting(actor, note):
         _item(key, actor)
         if item_for(to, key) is None:
-            raise Refusal(
-                Reason(
-                    _("%(who)s cannot see it: choose somebody who works in that part of the organisation.")
-                    % {"who": to},
-                    code="assignee",
-                    field="to",
-                    fixable=10,
-                )
-            )
+            raise Refusal(out_of_sight_of(to))
         row = _row(key)
         row.assigned_to = to
         return _keep(row, note)
@@ -96,7 +83,7 @@ def unassign(*, key: Key, actor: User, reason: str = "") -> Attention:
         _item(key, actor)
         row = _row(key)
         if row.assigned_to_id is None:
-            raise Refusal(Reason(_("Nobody has it."), code="wrong_state"))
+            raise Refusal(nobodys())
         row.assigned_to = None
         return _keep(row)
 
@@ -123,15 +110,49 @@ _GONE = """
 """
 
 
+def refuse_day(until: date) -> None:
+    """Refuse a day on which nothing comes back."""
+    if until <= today():
+        raise Refusal(
+            Reason(_("Name a day to come: on it the item comes back."), code="past", field="until", fixable=10)
+        )
+    if until > today() + LONGEST_SLEEP:
+        raise Refusal(Reason(_("Nothing sleeps longer than a year."), code="too_long", field="until", fixable=10))
+
+
+def refuse_readers(actor: User) -> None:
+    """Refuse who may read items and not act on them."""
+    if not may(actor, "change"):
+        raise Refusal(Reason(_("You may read the inbox, not act on it."), code="forbidden", fixable=90))
+
+
+def gone() -> Reason:
+    return Reason(_("There is no such item in your part of the organisation any more."), code="out_of_scope")
+
+
+def noted_already() -> Reason:
+    return Reason(_("Somebody has taken note of it already."), code="wrong_state")
+
+
+def nobodys() -> Reason:
+    return Reason(_("Nobody has it."), code="wrong_state")
+
+
+def out_of_sight_of(to: User) -> Reason:
+    return Reason(
+        _("%(who)s cannot see it: choose somebody who works in that part of the organisation.") % {"who": to},
+        code="assignee",
+        field="to",
+        fixable=10,
+    )
+
+
 def _item(key: Key, actor: User) -> Item:
     """Return the item, if the actor may see it and may act."""
     item = item_for(actor, key)
     if item is None:
-        raise Refusal(
-            Reason(_("There is no such item in your part of the organisation any more."), code="out_of_scope")
-        )
-    if not may(actor, "change"):
-        raise Refusal(Reason(_("You may read the inbox, not act on it."), code="forbidden", fixable=90))
+        raise Refusal(gone())
+    refuse_readers(actor)
     return item
 
 
