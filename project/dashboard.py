@@ -8,7 +8,8 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Count, F, Func, QuerySet, Subquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Case, Exists, F, Func, IntegerField, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
@@ -29,13 +30,15 @@ from apps.fsm.employee_fsm import EmployeeStatus
 from apps.inbox.enums import RANKS
 from apps.inbox.reading import waiting_by_rank
 from apps.org.models import Employee, OrgUnit, Position
-from apps.org.querysets import COUNTED_WALKING, is_walked_for, scope_of
+from apps.org.querysets import is_walked_for, scope_of
 from apps.tags.models import EmployeeTag
 from apps.users.models import User
 
 WORST, EXPIRING_DAYS = 8, 30
 # The first page says that there is more to do than anybody does today; the inbox says how much.
 WAITING_COUNTED = 100
+# For who sees a large part of the organisation, who goes to the lists behind the tiles.
+COUNTED_ON_A_TILE = 200
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,6 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
     week = monday_of(today())
     root = scope_of(user)
-    units = OrgUnit.objects.visible_to(user)
     unit = OrgUnit.objects.filter(pk=root).first() if root is not None else None
     context: dict[str, Any] = {
         "title": _("Overview"),
@@ -72,7 +74,8 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "freshness": freshness_shown(),
         "dead_letters_link": address("changes.deadletter", "changelist", request=request),
     }
-    if not units.exists():
+    counts = counts_of(user)
+    if not counts.has_units:
         return context | {"is_empty": True, "first_steps": first_steps(request)}
     weeks = horizon(week)
     figures = totals_by_week(root=root, weeks=weeks)
@@ -80,11 +83,11 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "weeks": weeks,
         "figures": figures,
         "now": figures[0],
-        "positions_known": Position.objects.visible_to(user).exists(),
+        "positions_known": counts.has_positions,
         "hours": hours_tiles(figures[0], root, week, request),
-        "people": people_tiles(user, request),
+        "people": people_tiles(counts, request),
         "inbox": inbox_tile(user, request),
-        "violations": violation_tiles(user, request),
+        "violations": violation_tiles(counts, request),
         "worst": [
             {"unit": item, "link": address("demand.unitcoverage", "changelist", request=request, unit=item.code)}
             for item in worst_units(root=root, week=week, limit=WORST)
@@ -137,29 +140,73 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
     ]
 
 
-def counted(user: Any, *lists: QuerySet[Any]) -> tuple[list[int], int | None]:
-    """Return how many rows each list has, in one statement, and how far they were counted (None: to their end)."""
-    most = COUNTED_WALKING if is_walked_for(user) else None
-    numbers = [UpTo(rows, most) if most is not None else _number_of(rows) for rows in lists]
-    return list(User.objects.filter(pk=user.pk).values_list(*numbers)[0]), most
+@dataclass(frozen=True)
+class Counts:
+    """What the reader's part of the organisation holds, counted up to `most` (None: to the end)."""
+
+    has_units: bool
+    has_positions: bool
+    proposals: int
+    on_leave: int
+    leaving: int
+    expiring: int
+    violations: dict[Severity, int]
+    most: int | None = None
+
+    def told(self, number: int) -> Any:
+        return number_or_more(number, self.most)
 
 
-def _number_of(rows: QuerySet[Any]) -> Subquery:
-    return Subquery(rows.order_by().annotate(number=Func(F("pk"), function="COUNT")).values("number"))
-
-
-def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
-    day = today()
-    employees = Employee.objects.visible_to(user)
+def counts_of(user: Any) -> Counts:
+    """Count what the tiles tell, in one statement."""
+    day, most = today(), COUNTED_ON_A_TILE if is_walked_for(user) else None
     until = day + timedelta(days=EXPIRING_DAYS)
-    numbers, most = counted(
-        user,
+    employees = Employee.objects.visible_to(user)
+    violations = RuleViolation.objects.visible_to(user).open()
+    lists = (
         Assignment.objects.visible_to(user).proposed(),
         employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED),
         employees.filter(status=EmployeeStatus.NOTICE),
         EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until),
     )
-    proposals, on_leave, leaving, expiring = (number_or_more(number, most) for number in numbers)
+    by_severity: list[Any] = (
+        [UpTo(violations.filter(severity=severity), most) for severity in Severity]
+        if most is not None
+        else [_by_severity(violations)]
+    )
+    units, positions, *numbers = User.objects.filter(pk=user.pk).values_list(
+        Exists(OrgUnit.objects.visible_to(user)),
+        Exists(Position.objects.visible_to(user)),
+        *(UpTo(rows, most) if most is not None else _number_of(rows) for rows in lists),
+        *by_severity,
+    )[0]
+    proposals, on_leave, leaving, expiring, *severe = numbers
+    severe = severe if most is not None else severe[0]
+    return Counts(
+        units, positions, proposals, on_leave, leaving, expiring, dict(zip(Severity, severe, strict=True)), most
+    )
+
+
+def _number_of(rows: QuerySet[Any]) -> Subquery:
+    return Subquery(rows.order_by().annotate(number=_count(F("pk"))).values("number"))
+
+
+def _by_severity(rows: QuerySet[Any]) -> Subquery:
+    """Return how many there are of each severity, the rows read once."""
+    each = [_count(Case(When(severity=severity, then=1))) for severity in Severity]
+    numbers = Func(*each, template="ARRAY[%(expressions)s]", output_field=ArrayField(IntegerField()))
+    return Subquery(rows.order_by().annotate(numbers=numbers).values("numbers"))
+
+
+def _count(expression: Any) -> Func:
+    """Return a count that groups by nothing."""
+    return Func(expression, function="COUNT", output_field=IntegerField())
+
+
+def people_tiles(counts: Counts, request: HttpRequest) -> list[Tile]:
+    proposals, on_leave, leaving, expiring = (
+        counts.told(number) for number in (counts.proposals, counts.on_leave, counts.leaving, counts.expiring)
+    )
     return [
         Tile(
             _("Proposals waiting"),
@@ -221,25 +268,19 @@ def inbox_tile(user: Any, request: HttpRequest) -> Tile | None:
     )
 
 
-def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
-    rows = RuleViolation.objects.visible_to(user).open().order_by()
-    if is_walked_for(user):
-        numbers, most = counted(user, *(rows.filter(severity=severity) for severity in Severity))
-        found = {severity.value: number for severity, number in zip(Severity, numbers, strict=True)}
-    else:
-        found, most = dict(rows.values_list("severity").annotate(number=Count("pk"))), None
+def violation_tiles(counts: Counts, request: HttpRequest) -> list[Tile]:
     tones = {Severity.BLOCKING: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
     icons = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
     return [
         Tile(
             str(severity.label),
-            number_or_more(found.get(severity.value, 0), most),
+            counts.told(counts.violations[severity]),
             "",
             address(
                 "business_rules.ruleviolation", "changelist", request=request,
                 severity__exact=severity.value, state="unresolved",
             ),
-            tones[severity] if found.get(severity.value) else "",
+            tones[severity] if counts.violations[severity] else "",
             icons[severity],
         )
         for severity in Severity

@@ -50,7 +50,7 @@ class AuditEntryQuerySet(models.QuerySet[Any]):
         def seen(anchor: str, label: str) -> Q:
             visible = apps.get_model(label).objects.visible_to(user).order_by()
             if walked:
-                return Q(OneByOne(visible.filter(pk=OuterRef(anchor))), **{f"{anchor}__isnull": False})
+                return Q(**{f"{anchor}__isnull": False}) & Q(OneByOne(visible.filter(pk=OuterRef(anchor))))
             return Q(**{f"{anchor}__in": visible.values("pk")})
 
         public = [source.name for source in SOURCES if source.is_public]

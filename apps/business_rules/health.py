@@ -16,8 +16,8 @@ from apps.common.clock import today
 from apps.org.models import OrgUnit
 from apps.org.querysets import is_walked_for
 
-from .counting import count_by_rule, have_ever_fired
 from .contradictions import Contradiction, contradictions
+from .counting import count_by_rule, have_ever_fired
 from .definitions import definition_of
 from .enums import UNRESOLVED, OverrideSeverity, ViolationState
 from .models import BusinessRule, EvaluationRun, RuleOverride, Waiver

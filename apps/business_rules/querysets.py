@@ -81,7 +81,8 @@ class OfSubjects(models.QuerySet[Any]):
 
     def _of_each(self, kind: Kind, user: User) -> Q:
         mine = kind.model.objects.visible_to(user).order_by().filter(pk=OuterRef("subject_id"))
-        return Q(OneByOne(mine), subject_kind=kind.name)
+        # The kind first: what stands after it is asked of rows of that kind alone.
+        return Q(subject_kind=kind.name) & Q(OneByOne(mine))
 
     def _of_subjects(self, user: User) -> RawSQL:
         """Return the ids of the rows about visible subjects, found from these."""

@@ -406,7 +406,9 @@ class _Query:
                 "chosen_kinds": [kind.value for kind, _pk in asked.chosen],
                 "chosen_ids": [pk for _kind, pk in asked.chosen],
             }
-            ctes.append("chosen AS (SELECT * FROM unnest(%(chosen_kinds)s::text[], %(chosen_ids)s::bigint[]) c (kind, id))")
+            ctes.append(
+                "chosen AS (SELECT * FROM unnest(%(chosen_kinds)s::text[], %(chosen_ids)s::bigint[]) c (kind, id))"
+            )
             narrowed.append("chosen")
         if asked.words:
             ctes += self._words()

@@ -36,7 +36,7 @@ class AttentionQuerySet(models.QuerySet[Any]):
         for kind, label in SUBJECTS.items():
             rows = apps.get_model(label).objects.visible_to(user).order_by()
             if walked:
-                seen |= Q(OneByOne(rows.filter(pk=OuterRef("subject_id"))), subject_kind=kind)
+                seen |= Q(subject_kind=kind) & Q(OneByOne(rows.filter(pk=OuterRef("subject_id"))))
             else:
                 seen |= Q(subject_kind=kind, subject_id__in=rows.values("pk"))
         return self.filter(seen)

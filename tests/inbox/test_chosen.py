@@ -176,7 +176,7 @@ class TestOnThePage:
 
     def done(self, client: Client, deed: str, keys: list[Key], **values: Any) -> Any:
         tokens = ",".join(key.token for key in keys)
-        return client.post(f"{PAGE}chosen/{deed}/", {"items": tokens, "back": f"{PAGE}?page=1", **values})
+        return client.post(f"{PAGE}chosen/{deed}/", {"chosen": tokens, "back": f"{PAGE}?page=1", **values})
 
     def test_each_item_can_be_ticked_by_who_may_act_and_by_nobody_else(self, waiting: Clinic, as_user: Browse) -> None:
         page = as_user(waiting.manager).get(PAGE)
@@ -185,9 +185,7 @@ class TestOnThePage:
         assert 'name="item"' not in as_user(waiting.viewer).get(PAGE).content.decode()
 
     @pytest.mark.parametrize("deed", DEEDS)
-    def test_it_asks_once_for_all_and_changes_nothing_before(
-        self, waiting: Clinic, as_user: Browse, deed: str
-    ) -> None:
+    def test_it_asks_once_for_all_and_changes_nothing_before(self, waiting: Clinic, as_user: Browse, deed: str) -> None:
         keys = [one(waiting.manager, kind).key for kind in (CLIFF, VACANT)]
         response = self.ticked(as_user(waiting.manager), deed, keys)
         page = response.content.decode()
@@ -196,9 +194,7 @@ class TestOnThePage:
         assert not Attention.objects.exists()
 
     @pytest.mark.parametrize("deed", DEEDS)
-    def test_done_to_all_it_returns_to_the_page_and_says_so(
-        self, waiting: Clinic, as_user: Browse, deed: str
-    ) -> None:
+    def test_done_to_all_it_returns_to_the_page_and_says_so(self, waiting: Clinic, as_user: Browse, deed: str) -> None:
         client, keys = as_user(waiting.manager), [one(waiting.manager, kind).key for kind in (CLIFF, PROPOSAL)]
         values = {"until": WEEK.isoformat(), "to": str(waiting.supervisor.pk), "note": "n"}
         response = self.done(client, deed, keys, **values)
@@ -230,7 +226,7 @@ class TestOnThePage:
 
     @pytest.mark.parametrize("tokens", ["x", "RULE.1..employee.1,x", "CLIFF..LEAVE.employee.1\x00"])
     def test_what_names_no_item_is_not_found(self, waiting: Clinic, as_user: Browse, tokens: str) -> None:
-        response = as_user(waiting.manager).post(f"{PAGE}chosen/acknowledge/", {"items": tokens})
+        response = as_user(waiting.manager).post(f"{PAGE}chosen/acknowledge/", {"chosen": tokens})
         assert response.status_code == 404
 
     def test_more_than_fit_on_a_page_are_not_taken(self, waiting: Clinic, as_user: Browse) -> None:

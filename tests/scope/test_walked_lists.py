@@ -52,10 +52,10 @@ SCOPED = [
 @pytest.fixture
 def house(clinic: Any) -> Any:
     """Both services full of all there is, people of the one who help in the other, and who looks after each."""
-    waiting_clinic(clinic)
     AssignmentFactory(employee=clinic.surgeon, position=clinic.p1, effective_hours=5, accepted=True)
     over = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=3, accepted=True)
     type(over).objects.filter(pk=over.pk).update(ends_on=TODAY - DAY)
+    waiting_clinic(clinic)
     for employee in (clinic.nurse, clinic.surgeon):
         LeaveFactory(employee=employee, starts_on=TODAY + DAY * 40)
         EmployeeTagFactory(employee=employee, tag=TagFactory(certification=True), valid_until=TODAY + DAY * 9)
@@ -114,6 +114,7 @@ def test_either_way_the_same_items_wait_in_the_same_order(house: Any, by_road: A
 
 def test_an_item_of_another_unit_never_waits_nor_counts(house: Any, by_road: Any) -> None:
     """The surgeon's hours in H2 wait for who has H2; with an assignment in H1 they wait there too, until it ends."""
+
     def told() -> list[set[int]]:
         return [
             {item.key.subject_id for item in find(asked_by(user, subscription_of(user)), limit=100).items

@@ -21,7 +21,7 @@ from apps.common.badges import badge, two_lines
 from apps.common.clock import today
 from apps.common.walking import number_or_more
 
-from ..counting import count_by_rule
+from ..counting import RuleCounts, count_by_rule
 from ..definitions import definition_of
 from ..enums import UNRESOLVED, DraftState, SubjectKind
 from ..models import BusinessRule, RuleDraft, RuleOverride
@@ -121,8 +121,7 @@ class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordT
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Add the column that counts, in one query for all rules, the violations the reader may see."""
-        reader: Any = request.user
-        counts = count_by_rule(BusinessRule.objects.visible_to(reader), reader, UNRESOLVED)
+        counts = self._counts(request)
 
         @display(description=_("violations"))
         def violations(rule: BusinessRule) -> Any:
@@ -139,6 +138,14 @@ class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordT
 
         columns = (in_effect if name == "in_effect" else name for name in self.list_display)
         return (*columns, violations)
+
+    def _counts(self, request: HttpRequest) -> RuleCounts:
+        """Return what the reader sees of each rule; counted once a request, though columns are asked for twice."""
+        known: dict[str, RuleCounts] = request.__dict__.setdefault("_coveris_rule_counts", {})
+        if not known:
+            reader: Any = request.user
+            known["now"] = count_by_rule(BusinessRule.objects.visible_to(reader), reader, UNRESOLVED)
+        return known["now"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

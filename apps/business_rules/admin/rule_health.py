@@ -85,7 +85,11 @@ def _row(item: RuleHealth) -> dict[str, Any]:
         "link": page_of(type(item.rule), item.rule.pk),
         "severity": severity_badge(item.rule.severity),
         "states": [
-            (state_badge(state), number_or_more(item.states[state], item.most), f"{violations}?{urlencode({**query, 'state': state})}")
+            (
+                state_badge(state),
+                number_or_more(item.states[state], item.most),
+                f"{violations}?{urlencode({**query, 'state': state})}",
+            )
             for state in (ViolationState.OPEN, ViolationState.ACKNOWLEDGED, ViolationState.WAIVED)
             if item.states[state]
         ],

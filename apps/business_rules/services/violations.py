@@ -44,9 +44,7 @@ def acknowledge_violations(*, violations: Collection[int], actor: User, reason: 
         refused = {pk: out_of_sight().reasons[0] for pk in violations if pk not in seen}
         refused |= {row.pk: _not_open(row) for row in rows if row.pk in seen and row.state != ViolationState.OPEN}
         moved = [row.pk for row in rows if row.pk not in refused]
-        RuleViolation.objects.filter(pk__in=moved).update(
-            state=ViolationState.ACKNOWLEDGED, updated_at=timezone.now()
-        )
+        RuleViolation.objects.filter(pk__in=moved).update(state=ViolationState.ACKNOWLEDGED, updated_at=timezone.now())
     return refused
 
 

@@ -33,7 +33,7 @@ else:
     Screen = object
 
 # What a form ticks, and what the dialog after it carries on.
-TICKED, CHOSEN = "item", "items"
+TICKED, CHOSEN = "item", "chosen"
 AT_ONCE = 200
 
 

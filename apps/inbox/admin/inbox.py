@@ -199,14 +199,14 @@ def _asked(user: User, subscription: Subscription, wanted: Wanted) -> Asked:
     )  # fmt: skip
 
 
-def _exports(request: HttpRequest, wanted: Wanted, site: str) -> list[tuple[str, str]]:
-    """Return name and address of each file the reader may take out."""
+def _exports(request: HttpRequest, wanted: Wanted, site: str) -> list[tuple[str, str, str]]:
+    """Return name, icon and address of each file the reader may take out."""
     if not request.user.has_perm(EXPORT):
         return []
     link = reverse(f"{site}:inbox_attention_export")
     return [
-        (_("Export CSV"), link + wanted.query(page="")),
-        (_("Export Excel"), link + wanted.query(page="", format="xlsx")),
+        (_("Export CSV"), "download", link + wanted.query(page="")),
+        (_("Export Excel"), "table_view", link + wanted.query(page="", format="xlsx")),
     ]
 
 
