@@ -106,7 +106,7 @@ class InboxPage(Screen):  # type: ignore[misc]
         subscription = subscription_of(user)
         asked = _asked(user, subscription, wanted)
         reachable = min(REACHABLE_ROWS, asked.counted)
-        page = min(wanted.page, reachable // size)
+        page = min(wanted.page, max(1, reachable // size))
         found = find(asked, limit=size, offset=(page - 1) * size)
         number = found.count_of([wanted.kind] if wanted.kind else ())
         pages = max(1, -(-min(number, reachable) // size))
@@ -229,8 +229,8 @@ def _line(told: Told) -> list[Any]:
 def _tiles(user: User, wanted: Wanted, found: Found) -> list[dict[str, Any]]:
     tiles = [
         {
-            "label": _("Everything"), "number": number_or_more(found.count_of(), found.most), "icon": "inbox", "tone": "",
-            "link": wanted.query(kind="", page=""), "is_chosen": wanted.kind is None,
+            "label": _("Everything"), "number": number_or_more(found.count_of(), found.most), "icon": "inbox",
+            "tone": "", "link": wanted.query(kind="", page=""), "is_chosen": wanted.kind is None,
         }
     ]  # fmt: skip
     for kind in kinds_of(user):
@@ -238,8 +238,8 @@ def _tiles(user: User, wanted: Wanted, found: Found) -> list[dict[str, Any]]:
         tone, icon = LOOKS[kind]
         tiles.append(
             {
-                "label": kind.label, "number": number_or_more(number, found.most), "icon": icon, "tone": tone if number else "",
-                "link": wanted.query(kind=kind.value, page=""), "is_chosen": wanted.kind == kind,
+                "label": kind.label, "number": number_or_more(number, found.most), "icon": icon,
+                "tone": tone if number else "", "link": wanted.query(kind=kind.value, page=""), "is_chosen": wanted.kind == kind,
             }
         )  # fmt: skip
     return tiles
