@@ -19,6 +19,7 @@ from apps.business_rules.counting import COUNTED_OF_A_RULE, count_by_rule, have_
 from apps.business_rules.enums import UNRESOLVED
 from apps.business_rules.health import health_of
 from apps.business_rules.models import BusinessRule, RuleViolation
+from apps.changes.drain import drain
 from apps.inbox.enums import AlertKind
 from apps.inbox.items import Sleep, Whose, find
 from apps.inbox.models import Attention
@@ -28,12 +29,16 @@ from apps.org import querysets
 from apps.users.enums import Role
 from tests.factories import (
     AssignmentFactory,
+    EmployeeFactory,
     EmployeeTagFactory,
     LeaveFactory,
     OrgUnitFactory,
     PositionFactory,
+    PositionTagFactory,
+    RuleOverrideFactory,
     TagFactory,
     UserFactory,
+    WaiverFactory,
 )
 from tests.inbox.conftest import one, waiting_clinic
 from tests.today import TODAY
@@ -61,6 +66,18 @@ def house(clinic: Any) -> Any:
         EmployeeTagFactory(employee=employee, tag=TagFactory(certification=True), valid_until=TODAY + DAY * 9)
     clinic.ward = OrgUnitFactory(parent=clinic.h2, code="H2W")
     clinic.far = PositionFactory(org_unit=clinic.ward)
+    clinic.stranger = EmployeeFactory(home_unit=clinic.h2, active=True)
+    LeaveFactory(employee=clinic.stranger, starts_on=TODAY + DAY * 40)
+    EmployeeTagFactory(employee=clinic.stranger, tag=TagFactory(certification=True))
+    AssignmentFactory(employee=clinic.stranger, position=clinic.far, effective_hours=5, accepted=True)
+    for position in (clinic.p1, clinic.far):
+        PositionTagFactory(position=position, tag=TagFactory(certification=True))
+    rule = BusinessRule.objects.get(code="POSITION_VACANT")
+    for unit in (clinic.h1, clinic.h2):
+        WaiverFactory(rule=rule, org_unit=unit, granted_by=clinic.admin, expires_on=TODAY + DAY)
+        RuleOverrideFactory(rule=rule, org_unit=unit, threshold=3)
+    drain()
+    Attention.objects.create(kind="CLIFF", cause="LEAVE", subject_kind="employee", subject_id=clinic.stranger.pk)
     clinic.of_h2 = UserFactory(role=Role.MANAGER, unit=clinic.h2)
     clinic.of_ward = UserFactory(role=Role.MANAGER, unit=clinic.ward)
     clinic.of_all = UserFactory(role=Role.MANAGER, unit=clinic.root)
@@ -175,7 +192,7 @@ def pages_of(user: Any, model: Any, rf: Any) -> Paginator[Any]:
     screen = admin.site._registry[model]
     request = rf.get("/")
     request.user = user
-    return screen.get_paginator(request, screen.get_queryset(request), 25)
+    return screen.get_paginator(request, screen.get_queryset(request).order_by("pk"), 25)
 
 
 class TestCounting:

@@ -239,7 +239,8 @@ def _tiles(user: User, wanted: Wanted, found: Found) -> list[dict[str, Any]]:
         tiles.append(
             {
                 "label": kind.label, "number": number_or_more(number, found.most), "icon": icon,
-                "tone": tone if number else "", "link": wanted.query(kind=kind.value, page=""), "is_chosen": wanted.kind == kind,
+                "tone": tone if number else "", "link": wanted.query(kind=kind.value, page=""),
+                "is_chosen": wanted.kind == kind,
             }
         )  # fmt: skip
     return tiles
