@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from apps.org import querysets
 from apps.tags.models import EmployeeTag, TagCatalog, TagChangeLog
 from tests.factories import Clinic, EmployeeFactory, EmployeeTagFactory, TagFactory
 from tests.screens.people import TODAY, cost, page, signed_in
@@ -162,3 +164,18 @@ def test_the_holders_of_a_tag_are_counted_today(clinic: Clinic) -> None:
     rows = signed_in(clinic.admin).get(page("tags.tagcatalog"), {"q": "Counted"}).context["cl"].result_list
     assert [row.number_of_holders for row in rows] == [1]
     assert TagCatalog.objects.filter(pk=tag.pk).exists()
+
+
+@pytest.mark.parametrize("many", [0, 1_000_000], ids=["walked", "composed"])
+def test_holders_outside_the_readers_part_are_not_counted(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(querysets, "MANY_UNITS", many)
+    querysets._sizes.clear()
+    tag = TagFactory(name="Counted")
+    for employee in (clinic.nurse, clinic.surgeon):
+        EmployeeTagFactory(employee=employee, tag=tag)
+    for user, number in ((clinic.admin, 2), (clinic.manager, 1)):
+        listed = signed_in(user).get(page("tags.tagcatalog"), {"q": "Counted"}).content.decode()
+        assert re.search(rf"field-holders_now[^>]*>\s*{number}\s*<", listed), number
+    querysets._sizes.clear()
