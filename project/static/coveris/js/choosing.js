@@ -1,7 +1,7 @@
 /* Ticks for several items at once (`data-choosing`): all of a page, how many, and deeds only once there are some.
  * Without this script the ticks and the buttons work as they stand.
  */
-(() => {
+document.addEventListener("DOMContentLoaded", () => {
   for (const form of document.querySelectorAll("form[data-choosing]")) {
     const all = form.querySelector("[data-choose-all]");
     const count = form.querySelector("[data-chosen-count]");
@@ -27,4 +27,4 @@
     window.addEventListener("pageshow", show);
     show();
   }
-})();
+});
