@@ -9,7 +9,9 @@ from playwright.sync_api import expect
 
 from apps.inbox.enums import AlertKind
 from apps.inbox.services import acknowledge, assign, snooze
+from apps.org import querysets
 from apps.users.groups import sync_groups
+from project import dashboard
 from tests.factories import Clinic
 from tests.inbox.conftest import DAY, one, waiting_clinic
 from tests.today import TODAY
@@ -83,6 +85,22 @@ def test_the_first_page_tells_what_waits(waiting: Clinic, visit: Any, shoot: Any
     expect(page.locator("#my-inbox .coveris-tile-value")).to_have_text("7")
     assert page.evaluate("document.documentElement.scrollWidth") <= look.width
     shoot(page, "overview-inbox", full=True)
+
+
+@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]], ids=lambda look: look.name)
+def test_of_a_large_part_more_is_said_where_there_is_room_for_it(
+    waiting: Clinic, visit: Any, shoot: Any, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(querysets, "MANY_UNITS", 0)
+    querysets._sizes.clear()
+    monkeypatch.setattr(dashboard, "COUNTED_ON_A_TILE", 1)
+    monkeypatch.setattr(dashboard, "WAITING_COUNTED", 1)
+    page = visit("/admin/", user=waiting.manager, look=look)
+    said = "más de 1" if look.language == "es" else "more than 1"
+    expect(page.locator("#my-inbox .coveris-tile-value")).to_have_text(said)
+    assert page.evaluate("document.documentElement.scrollWidth") <= look.width
+    shoot(page, "overview-more", full=True)
+    querysets._sizes.clear()
 
 
 @pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]], ids=lambda look: look.name)
