@@ -27,6 +27,7 @@ from apps.inbox.reading import asked_by, subscription_of, waiting_by_rank
 from apps.inbox.services import assign, snooze
 from apps.org import querysets
 from apps.users.enums import Role
+from apps.users.groups import sync_groups
 from tests.factories import (
     AssignmentFactory,
     EmployeeFactory,
@@ -57,6 +58,7 @@ SCOPED = [
 @pytest.fixture
 def house(clinic: Any) -> Any:
     """Both services full of all there is, people of the one who help in the other, and who looks after each."""
+    sync_groups()
     AssignmentFactory(employee=clinic.surgeon, position=clinic.p1, effective_hours=5, accepted=True)
     over = AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=3, accepted=True)
     type(over).objects.filter(pk=over.pk).update(ends_on=TODAY - DAY)
