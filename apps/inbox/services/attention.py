@@ -5,7 +5,7 @@ The actor must see the subject and have the right to act on items (apps/users/pe
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -21,13 +21,11 @@ from apps.common.errors import Reason, Refusal
 from ..enums import RULE_KINDS
 from ..items import Item, Key
 from ..models import Attention
-from ..reading import item_for, may
+from ..reading import item_for
+from ..refusals import gone, nobodys, noted_already, out_of_sight_of, refuse_day, refuse_readers
 
 if TYPE_CHECKING:
     from apps.users.models import User
-
-# Nothing sleeps longer than a year: by then it is forgotten.
-LONGEST_SLEEP = timedelta(days=365)
 
 
 def acknowledge(*, key: Key, actor: User, note: str = "") -> Item:
@@ -108,43 +106,6 @@ _GONE = """
         WHEN t.subject_kind = 'letter' THEN NOT EXISTS (SELECT FROM changes_deadletter l WHERE l.id = t.subject_id)
         ELSE t.updated_at < now() - interval '7 days' END
 """
-
-
-def refuse_day(until: date) -> None:
-    """Refuse a day on which nothing comes back."""
-    if until <= today():
-        raise Refusal(
-            Reason(_("Name a day to come: on it the item comes back."), code="past", field="until", fixable=10)
-        )
-    if until > today() + LONGEST_SLEEP:
-        raise Refusal(Reason(_("Nothing sleeps longer than a year."), code="too_long", field="until", fixable=10))
-
-
-def refuse_readers(actor: User) -> None:
-    """Refuse who may read items and not act on them."""
-    if not may(actor, "change"):
-        raise Refusal(Reason(_("You may read the inbox, not act on it."), code="forbidden", fixable=90))
-
-
-def gone() -> Reason:
-    return Reason(_("There is no such item in your part of the organisation any more."), code="out_of_scope")
-
-
-def noted_already() -> Reason:
-    return Reason(_("Somebody has taken note of it already."), code="wrong_state")
-
-
-def nobodys() -> Reason:
-    return Reason(_("Nobody has it."), code="wrong_state")
-
-
-def out_of_sight_of(to: User) -> Reason:
-    return Reason(
-        _("%(who)s cannot see it: choose somebody who works in that part of the organisation.") % {"who": to},
-        code="assignee",
-        field="to",
-        fixable=10,
-    )
 
 
 def _item(key: Key, actor: User) -> Item:

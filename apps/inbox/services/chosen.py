@@ -21,7 +21,7 @@ from ..enums import RULE_KINDS, AlertKind, SubjectKind
 from ..items import Item, Key
 from ..models import Attention
 from ..reading import items_for
-from .attention import gone, nobodys, noted_already, out_of_sight_of, refuse_day, refuse_readers
+from ..refusals import gone, nobodys, noted_already, out_of_sight_of, refuse_day, refuse_readers
 
 if TYPE_CHECKING:
     from apps.users.models import User
