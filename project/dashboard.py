@@ -8,7 +8,8 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Count, F, Func, QuerySet, Subquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Case, Exists, F, Func, IntegerField, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
@@ -22,15 +23,22 @@ from apps.business_rules.enums import Severity
 from apps.business_rules.models import RuleViolation
 from apps.changes.freshness import freshness_shown
 from apps.common.clock import monday_of, today
+from apps.common.walking import UpTo, number_or_more
 from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
 from apps.fsm.employee_fsm import EmployeeStatus
+from apps.inbox.enums import RANKS
+from apps.inbox.reading import waiting_by_rank
 from apps.org.models import Employee, OrgUnit, Position
-from apps.org.querysets import scope_of
+from apps.org.querysets import is_walked_for, scope_of
 from apps.tags.models import EmployeeTag
 from apps.users.models import User
 
 WORST, EXPIRING_DAYS = 8, 30
+# The first page says that there is more to do than anybody does today; the inbox says how much.
+WAITING_COUNTED = 100
+# For who sees a large part of the organisation, who goes to the lists behind the tiles.
+COUNTED_ON_A_TILE = 200
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,6 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
     week = monday_of(today())
     root = scope_of(user)
-    units = OrgUnit.objects.visible_to(user)
     unit = OrgUnit.objects.filter(pk=root).first() if root is not None else None
     context: dict[str, Any] = {
         "title": _("Overview"),
@@ -67,7 +74,8 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "freshness": freshness_shown(),
         "dead_letters_link": address("changes.deadletter", "changelist", request=request),
     }
-    if not units.exists():
+    counts = counts_of(user)
+    if not counts.has_units:
         return context | {"is_empty": True, "first_steps": first_steps(request)}
     weeks = horizon(week)
     figures = totals_by_week(root=root, weeks=weeks)
@@ -75,10 +83,11 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         "weeks": weeks,
         "figures": figures,
         "now": figures[0],
-        "positions_known": Position.objects.visible_to(user).exists(),
+        "positions_known": counts.has_positions,
         "hours": hours_tiles(figures[0], root, week, request),
-        "people": people_tiles(user, request),
-        "violations": violation_tiles(user, request),
+        "people": people_tiles(counts, request),
+        "inbox": inbox_tile(user, request),
+        "violations": violation_tiles(counts, request),
         "worst": [
             {"unit": item, "link": address("demand.unitcoverage", "changelist", request=request, unit=item.code)}
             for item in worst_units(root=root, week=week, limit=WORST)
@@ -131,21 +140,73 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
     ]
 
 
-def _number_of(rows: QuerySet[Any]) -> Subquery:
-    """Return how many rows there are, for several counts in one statement."""
-    return Subquery(rows.order_by().annotate(number=Func(F("pk"), function="COUNT")).values("number"))
+@dataclass(frozen=True)
+class Counts:
+    """What the reader's part of the organisation holds, counted up to `most` (None: to the end)."""
+
+    has_units: bool
+    has_positions: bool
+    proposals: int
+    on_leave: int
+    leaving: int
+    expiring: int
+    violations: dict[Severity, int]
+    most: int | None = None
+
+    def told(self, number: int) -> Any:
+        return number_or_more(number, self.most)
 
 
-def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
-    day = today()
-    employees = Employee.objects.visible_to(user)
+def counts_of(user: Any) -> Counts:
+    """Count what the tiles tell, in one statement."""
+    day, most = today(), COUNTED_ON_A_TILE if is_walked_for(user) else None
     until = day + timedelta(days=EXPIRING_DAYS)
-    proposals, on_leave, leaving, expiring = User.objects.filter(pk=user.pk).values_list(
-        _number_of(Assignment.objects.visible_to(user).proposed()),
-        _number_of(employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED)),
-        _number_of(employees.filter(status=EmployeeStatus.NOTICE)),
-        _number_of(EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until)),
+    employees = Employee.objects.visible_to(user)
+    violations = RuleViolation.objects.visible_to(user).open()
+    lists = (
+        Assignment.objects.visible_to(user).proposed(),
+        employees.on_leave_on(day).exclude(status=EmployeeStatus.TERMINATED),
+        employees.filter(status=EmployeeStatus.NOTICE),
+        EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until),
+    )
+    by_severity: list[Any] = (
+        [UpTo(violations.filter(severity=severity), most) for severity in Severity]
+        if most is not None
+        else [_by_severity(violations)]
+    )
+    units, positions, *numbers = User.objects.filter(pk=user.pk).values_list(
+        Exists(OrgUnit.objects.visible_to(user)),
+        Exists(Position.objects.visible_to(user)),
+        *(UpTo(rows, most) if most is not None else _number_of(rows) for rows in lists),
+        *by_severity,
     )[0]
+    proposals, on_leave, leaving, expiring, *severe = numbers
+    severe = severe if most is not None else severe[0]
+    return Counts(
+        units, positions, proposals, on_leave, leaving, expiring, dict(zip(Severity, severe, strict=True)), most
+    )
+
+
+def _number_of(rows: QuerySet[Any]) -> Subquery:
+    return Subquery(rows.order_by().annotate(number=_count(F("pk"))).values("number"))
+
+
+def _by_severity(rows: QuerySet[Any]) -> Subquery:
+    """Return how many there are of each severity, the rows read once."""
+    each = [_count(Case(When(severity=severity, then=1))) for severity in Severity]
+    numbers = Func(*each, template="ARRAY[%(expressions)s]", output_field=ArrayField(IntegerField()))
+    return Subquery(rows.order_by().annotate(numbers=numbers).values("numbers"))
+
+
+def _count(expression: Any) -> Func:
+    """Return a count that groups by nothing."""
+    return Func(expression, function="COUNT", output_field=IntegerField())
+
+
+def people_tiles(counts: Counts, request: HttpRequest) -> list[Tile]:
+    proposals, on_leave, leaving, expiring = (
+        counts.told(number) for number in (counts.proposals, counts.on_leave, counts.leaving, counts.expiring)
+    )
     return [
         Tile(
             _("Proposals waiting"),
@@ -182,21 +243,44 @@ def people_tiles(user: Any, request: HttpRequest) -> list[Tile]:
     ]
 
 
-def violation_tiles(user: Any, request: HttpRequest) -> list[Tile]:
-    rows = RuleViolation.objects.visible_to(user).open().order_by().values_list("severity")
-    counted = dict(rows.annotate(number=Count("pk")))
+def inbox_tile(user: Any, request: HttpRequest) -> Tile | None:
+    """Return how many items wait for the reader, the gravest told first; None for who has no inbox."""
+    link = address("inbox.attention", "inbox", request=request)
+    if not link:
+        return None
+    ranks = waiting_by_rank(user, WAITING_COUNTED + 1)
+    number = sum(ranks.values())
+    # Counted from the gravest on: where there are more, only the last kind of them was cut short.
+    cut = max(ranks) if number > WAITING_COUNTED else None
+    told = [
+        f"{severity.label} {number_or_more(ranks[rank], ranks[rank] - 1 if rank == cut else None)}"
+        for rank, severity in enumerate(RANKS)
+        if rank in ranks
+    ]
+    tones = ("red", "yellow", "blue")
+    return Tile(
+        _("Waiting in my inbox"),
+        number_or_more(number, WAITING_COUNTED),
+        " · ".join(told) or _("nothing waits"),
+        link,
+        tones[min(ranks)] if ranks else "green",
+        "inbox",
+    )
+
+
+def violation_tiles(counts: Counts, request: HttpRequest) -> list[Tile]:
     tones = {Severity.BLOCKING: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
     icons = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
     return [
         Tile(
             str(severity.label),
-            counted.get(severity.value, 0),
+            counts.told(counts.violations[severity]),
             "",
             address(
                 "business_rules.ruleviolation", "changelist", request=request,
                 severity__exact=severity.value, state="unresolved",
             ),
-            tones[severity] if counted.get(severity.value) else "",
+            tones[severity] if counts.violations[severity] else "",
             icons[severity],
         )
         for severity in Severity

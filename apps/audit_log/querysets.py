@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q
 
-from apps.org.querysets import scope_of, sees_the_house
+from apps.common.walking import OneByOne
+from apps.org.querysets import is_walked_for, scope_of, sees_the_house
 
 from .sources import SOURCES
 
@@ -44,11 +45,16 @@ class AuditEntryQuerySet(models.QuerySet[Any]):
         if unit is None:
             return rows
 
-        def visible(label: str) -> Any:
-            return apps.get_model(label).objects.visible_to(user).order_by().values("pk")
+        walked = is_walked_for(user)
+
+        def seen(anchor: str, label: str) -> Q:
+            visible = apps.get_model(label).objects.visible_to(user).order_by()
+            if walked:
+                return Q(**{f"{anchor}__isnull": False}) & Q(OneByOne(visible.filter(pk=OuterRef(anchor))))
+            return Q(**{f"{anchor}__in": visible.values("pk")})
 
         public = [source.name for source in SOURCES if source.is_public]
-        units = visible("org.orgunit")
+        of_unit = seen("unit_id", "org.orgunit")
         above = apps.get_model("org.OrgUnit").objects.filter(pk=unit).values_list("path", flat=True).first() or []
         return rows.filter(
             Q(source__in=public)
@@ -57,11 +63,10 @@ class AuditEntryQuerySet(models.QuerySet[Any]):
             | Q(source=CORRECTIONS, unit_id__in=above)
             | Q(source=EXPORTS, actor_id=user.pk)
             # An assignment's employee may be in sight for another assignment alone.
-            | Q(employee_id__in=visible("org.employee"), assignment_id__isnull=True)
-            | Q(position_id__in=visible("org.position"), assignment_id__isnull=True)
-            | Q(assignment_id__in=visible("assignments.assignment"))
-            | Q(unit_id__in=units, source__in=OWN_UNITS)
-            | Q(unit_id__in=units, source="org.position", deed="-")
+            | Q(assignment_id__isnull=True) & seen("employee_id", "org.employee")
+            | Q(assignment_id__isnull=True) & seen("position_id", "org.position")
+            | seen("assignment_id", "assignments.assignment")
+            | (Q(source__in=OWN_UNITS) | Q(source="org.position", deed="-")) & of_unit
         )
 
     def editable_by(self, user: User) -> Self:

@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from apps.common.clock import today
 from apps.org.models import OrgUnit
+from apps.org.querysets import is_walked_for
 
 from .contradictions import Contradiction, contradictions
+from .counting import count_by_rule, have_ever_fired
 from .definitions import definition_of
-from .enums import OverrideSeverity, ViolationState
-from .models import BusinessRule, EvaluationRun, RuleOverride, RuleViolation, Waiver
+from .enums import UNRESOLVED, OverrideSeverity, ViolationState
+from .models import BusinessRule, EvaluationRun, RuleOverride, Waiver
 from .registry import Rule, defined_rules
 from .subjects import kinds
 
@@ -52,7 +54,8 @@ class SwitchedOff:
 class RuleHealth:
     """One rule. Figures are those of the part of the organisation the reader may see; times are of everybody.
 
-    `milliseconds` is the median of the last evaluations, `failed` names what went wrong the last time.
+    `milliseconds` is the median of the last evaluations, `failed` names what went wrong the last time. Where the
+    reader's part is large each state is counted up to `most`: one more means more.
     """
 
     rule: BusinessRule
@@ -63,6 +66,7 @@ class RuleHealth:
     failed: str = ""
     contradictions: list[Contradiction] = field(default_factory=list)
     off: list[SwitchedOff] = field(default_factory=list)
+    most: int | None = None
 
     @property
     def unresolved(self) -> int:
@@ -74,8 +78,15 @@ class RuleHealth:
 
     @property
     def waived_percent(self) -> float | None:
-        """Return which share of the violations that stand is waived; None if none stands."""
-        return 100 * self.waived / self.unresolved if self.unresolved else None
+        """Return which share of the violations that stand is waived, at most (`is_at_most`); None if not known."""
+        if not self.unresolved or (self.most is not None and self.waived > self.most):
+            return None
+        return 100 * self.waived / self.unresolved
+
+    @property
+    def is_at_most(self) -> bool:
+        """Say whether more stand than were counted, so that the share of waived ones is lower than it seems."""
+        return self.most is not None and any(number > self.most for number in self.states.values())
 
     @property
     def in_effect(self) -> bool:
@@ -109,10 +120,15 @@ def health_of(user: User) -> list[RuleHealth]:
 
 
 def _count(by_pk: dict[int, RuleHealth], user: User) -> None:
-    violations = RuleViolation.objects.visible_to(user).order_by().values_list("rule_id", "state")
-    for pk, state, number in violations.annotate(Count("pk")):
-        if pk in by_pk:
-            by_pk[pk].states[state] = number
+    rules = [item.rule for item in by_pk.values()]
+    walked = is_walked_for(user)
+    counts = count_by_rule(rules, user, UNRESOLVED if walked else ViolationState.values)
+    for item in by_pk.values():
+        item.states, item.most = counts.of(item.rule), counts.most
+    if walked:
+        quiet = [item.rule for item in by_pk.values() if not item.states]
+        for pk in have_ever_fired(quiet, user):
+            by_pk[pk].states = Counter({ViolationState.RESOLVED: 1})
     waivers = Waiver.objects.visible_to(user).in_force_on(today()).order_by().values_list("rule_id")
     for pk, number in waivers.annotate(Count("pk")):
         if pk in by_pk:

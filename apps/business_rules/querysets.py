@@ -7,9 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q
 from django.db.models.expressions import RawSQL
 
+from apps.common.walking import OneByOne
 from apps.org.querysets import holds_many, in_units_of, scope_of, sees_the_house
 from apps.users.enums import Role
 
@@ -17,6 +18,8 @@ from .enums import UNRESOLVED, ViolationState
 
 if TYPE_CHECKING:
     from apps.users.models import User
+
+    from .subjects import Kind
 
 
 class CatalogueQuerySet(models.QuerySet[Any]):
@@ -73,10 +76,13 @@ class OfSubjects(models.QuerySet[Any]):
 
         seen = Q(pk__in=[])
         for kind in kinds():
-            # Not "in": a list of ids too long for a hash table is read from end to end for every row.
-            mine = kind.model.objects.visible_to(user).filter(pk=OuterRef("subject_id"))
-            seen |= Q(Exists(mine), subject_kind=kind.name)
+            seen |= self._of_each(kind, user)
         return seen
+
+    def _of_each(self, kind: Kind, user: User) -> Q:
+        mine = kind.model.objects.visible_to(user).order_by().filter(pk=OuterRef("subject_id"))
+        # The kind first: what stands after it is asked of rows of that kind alone.
+        return Q(subject_kind=kind.name) & Q(OneByOne(mine))
 
     def _of_subjects(self, user: User) -> RawSQL:
         """Return the ids of the rows about visible subjects, found from these."""
@@ -112,6 +118,10 @@ class OfSubjects(models.QuerySet[Any]):
 
 
 class ViolationQuerySet(OfSubjects):
+    def walked(self, kind: Kind, user: User) -> Self:
+        """Return the visible ones about one kind of subject, each row looked at by itself: to be read up to a limit."""
+        return self.filter(self._of_each(kind, user)) if sees_the_house(user) else self.none()
+
     def unresolved(self) -> Self:
         return self.filter(state__in=UNRESOLVED)
 

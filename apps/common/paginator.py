@@ -1,6 +1,8 @@
 """Pages of lists that may be very long."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -12,30 +14,67 @@ COUNTED_EXACTLY = 10_000
 REACHABLE_ROWS = 10_000
 
 
+@dataclass(frozen=True)
+class Counting:
+    """How far a person's lists are counted and paged, and whether beyond that the planner is asked."""
+
+    exactly: int
+    estimates: bool
+
+
+def _of_everybody(user: Any) -> Counting:
+    return Counting(COUNTED_EXACTLY, estimates=True)
+
+
+_counting: Callable[[Any], Counting] = _of_everybody
+
+
+def count_as(said: Callable[[Any], Counting]) -> None:
+    """Let an app that knows people's scopes say how far their lists are counted."""
+    global _counting
+    _counting = said
+
+
+def counting_for(user: Any) -> Counting:
+    """Return how far this person's lists are counted."""
+    return _counting(user)
+
+
 class CappedPaginator(Paginator):
     """Count exactly up to 10,000 rows; beyond, ask the planner and say so (`is_estimate`).
 
     Pages end at the 10,000th row: OFFSET reads all it skips, so that a far last page costs seconds. Whoever looks
-    for a row further down searches, filters or sorts the other way round.
+    for a row further down searches, filters or sorts the other way round. Of who sees a part of the organisation the
+    planner knows nothing: there a long list has `more_than` so many rows, fewer where the part is large.
     """
 
     is_estimate = False
+    more_than: int | None = None
+
+    def __init__(self, *args: Any, counting: Counting | None = None, **options: Any):
+        super().__init__(*args, **options)
+        self.counting = counting or _of_everybody(None)
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
         if not isinstance(rows, QuerySet):
             return len(rows)
+        exactly = self.counting.exactly
         # An ordering would make the database sort what is only counted.
-        capped = rows.order_by()[: COUNTED_EXACTLY + 1].count()
-        if capped <= COUNTED_EXACTLY:
+        capped = rows.order_by()[: exactly + 1].count()
+        if capped <= exactly:
+            return capped
+        if not self.counting.estimates:
+            self.more_than = exactly
             return capped
         self.is_estimate = True
         return max(planned_rows(rows), capped)
 
     @cached_property
     def num_pages(self) -> int:
-        return min(super().num_pages, max(1, REACHABLE_ROWS // self.per_page))
+        reachable = min(REACHABLE_ROWS, self.counting.exactly)
+        return min(super().num_pages, max(1, reachable // self.per_page))
 
     @property
     def has_hidden_pages(self) -> bool:

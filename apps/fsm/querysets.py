@@ -16,7 +16,7 @@ class OfVisibleEmployees(models.QuerySet[Any]):
     def visible_to(self, user: User) -> Self:
         path = self.model.employee_path
         employee = self.model._meta.get_field(path).related_model
-        return self.filter(**{f"{path}__in": employee.objects.visible_to(user)})
+        return self.filter(employee.objects.all().seen_at(path, user))
 
     def editable_by(self, user: User) -> Self:
         path = self.model.employee_path

@@ -2,8 +2,9 @@
 
 An item is never stored: it is there as long as the violation, the proposal, the cliff or the failure behind it is, and
 what people decided about it is joined by its key. Nothing here walks a whole table. Without a narrowing (`root`,
-`words`, one's own, the sleeping ones) each rule is read from an index in the order of the page; with one, the subjects
-it leaves are found first, and what is open about them after.
+`words`, one's own, the sleeping ones, some chosen subjects) each rule is read from an index in the order of the page;
+with one, the subjects it leaves are found first, and what is open about them after. A unit that holds many others
+(`walked`) narrows nothing: the index is read in its order and each row asked where its subject lies.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from .enums import HOUSEKEEPING, OF_RULE, RULE_KINDS, AlertKind, SubjectKind
 from .models.subscription import CLIFF_DAYS, CLIFF_LEAD, COVERAGE_DAYS, COVERAGE_LEAD
 
 COUNTED = 10_000
+# For who has a large part of the organisation, whose items are looked at one by one.
+COUNTED_WALKING = 1_000
 WORDS, FOUND_BY_A_WORD = 6, 2_000
 # Proposals about to expire are told so many days before, failures so many days after; marks are late after 30 s.
 EXPIRES_WITHIN, FAILED_WITHIN, LATE_AFTER = timedelta(days=3), timedelta(days=7), timedelta(seconds=30)
@@ -108,7 +111,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted: `root` is a unit whose subtree the subjects lie in, `ranks` and `kinds` empty mean all."""
+    """What is wanted: `root` is a unit whose subtree the subjects lie in, `ranks` and `kinds` empty mean all.
+
+    `walked` says that it holds so many units that rows are looked at one by one; what is found is the same. `chosen`
+    are subjects (kind, id) that alone are asked for.
+    """
 
     today: date
     user_id: Any
@@ -122,17 +129,25 @@ class Asked:
     cliff_lead: int = CLIFF_LEAD
     coverage_lead: int = COVERAGE_LEAD
     only: Key | None = None
+    walked: bool = False
+    chosen: Collection[tuple[SubjectKind, int]] | None = None
+
+    @property
+    def counted(self) -> int:
+        """Return how far items are counted and paged to."""
+        return COUNTED_WALKING if self.walked else COUNTED
 
 
 @dataclass(frozen=True)
 class Found:
-    """A page of items, and how many there are of each kind, whatever kinds were asked for (beyond 10,000: 10,001)."""
+    """A page of items, and how many there are of each kind, whatever kinds were asked for; `most` + 1 means “more”."""
 
     items: Sequence[Item]
     counts: dict[AlertKind, int] = field(default_factory=dict)
+    most: int = COUNTED
 
     def count_of(self, kinds: Collection[AlertKind] = ()) -> int:
-        """Return how many items these kinds have together; beyond 10,000 it means “more”."""
+        """Return how many items these kinds have together; beyond `most` it means “more”."""
         return sum(number for kind, number in self.counts.items() if not kinds or kind in kinds)
 
 
@@ -149,7 +164,15 @@ def find(asked: Asked, *, limit: int, offset: int = 0, counted: bool = True) -> 
     for row in rows:
         if row[0] is None and row[8]:
             counts[AlertKind(row[1])] = counts.get(AlertKind(row[1]), 0) + int(row[8])
-    return Found([_item(row) for row in rows if row[0] is not None], counts)
+    return Found([_item(row) for row in rows if row[0] is not None], counts, asked.counted)
+
+
+def count_by_rank(asked: Asked, most: int) -> dict[int, int]:
+    """Return how many of the first so many items have each rank: whole for the worst, cut for what comes after."""
+    query = _Query(asked)
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {', '.join(query.ctes())} {query.ranks(most)}", query.params)
+        return dict(cursor.fetchall())
 
 
 def find_one(key: Key, asked: Asked) -> Item | None:
@@ -210,6 +233,7 @@ class _Rules:
     """The rules of the catalogue by what the statement asks about them."""
 
     kinds: dict[int, AlertKind]
+    subjects: dict[int, str]
     lower: Sequence[int] = ()
     by_day: Sequence[int] = ()
     by_hours: Sequence[int] = ()
@@ -219,6 +243,7 @@ class _Rules:
         rows = list(BusinessRule.objects.order_by("pk"))
         return cls(
             kinds={row.pk: OF_RULE.get(row.code, AlertKind.RULE) for row in rows},
+            subjects={row.pk: row.subject_kind for row in rows},
             lower=[row.pk for row in rows if _gets_worse_downwards(row)],
             # What counts days gets worse by itself each night; that it comes nearer is no news.
             by_day=[row.pk for row in rows if OF_RULE.get(row.code) == AlertKind.EXPIRY],
@@ -298,8 +323,17 @@ class _Query:
         """Say whether the subjects are found before what is open about them."""
         asked = self.asked
         return (
-            asked.root is not None or bool(asked.words) or asked.whose == Whose.MINE or asked.sleep == Sleep.ASLEEP
+            (asked.root is not None and not asked.walked)
+            or bool(asked.words)
+            or asked.whose == Whose.MINE
+            or asked.sleep == Sleep.ASLEEP
+            or asked.chosen is not None
         ) and asked.only is None
+
+    @property
+    def looks_at_each(self) -> bool:
+        """Say whether each row is asked whether its subject lies under the unit."""
+        return self.asked.root is not None and self.asked.walked and self.asked.only is None
 
     # What surrounds the branches
 
@@ -311,16 +345,8 @@ class _Query:
         return [*self._sight(), f"waiting AS MATERIALIZED ({waiting})"]
 
     def page(self, limit: int, offset: int) -> str:
-        self.params |= {"limit": limit, "offset": offset, "most": limit + offset, "kinds": list(self.asked.kinds)}
-        if self.is_narrow:
-            branches = "SELECT * FROM waiting WHERE cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s)"
-        else:
-            branches = " UNION ALL ".join(
-                f"(SELECT * FROM ({branch}) one ORDER BY {IN_BRANCH} LIMIT %(most)s)"
-                for _kind, branch in self._branches(self.asked.kinds, by_rule=True)
-            )
-        # A kind without a rule, or not for this person, leaves no branch.
-        branches = branches or _NOTHING
+        self.params |= {"limit": limit, "offset": offset}
+        branches = self._first(limit + offset)
         return f"""
             SELECT row_number() OVER (ORDER BY {_of("x", ORDER)}) AS place, {_of("x", COLUMNS)}, t.assigned_to_id,
                 CASE WHEN o.id IS NOT NULL THEN trim(concat(o.given_name, ' ', o.family_name)) END AS owner,
@@ -331,13 +357,33 @@ class _Query:
             LEFT JOIN users_user o ON o.id = t.assigned_to_id
         """
 
+    def _first(self, most: int) -> str:
+        """Return what has at least the first so many items in it."""
+        self.params |= {"most": most, "kinds": list(self.asked.kinds)}
+        if self.is_narrow:
+            return "SELECT * FROM waiting WHERE cardinality(%(kinds)s::text[]) = 0 OR kind = ANY (%(kinds)s)"
+        branches = " UNION ALL ".join(
+            f"(SELECT * FROM ({branch}) one ORDER BY {IN_BRANCH} LIMIT %(most)s)"
+            for _kind, branch in self._branches(self.asked.kinds, by_rule=True)
+        )
+        # A kind without a rule, or not for this person, leaves no branch.
+        return branches or _NOTHING
+
+    def ranks(self, most: int) -> str:
+        """Return how many of the first so many have each rank."""
+        first = self._first(most)
+        return (
+            f"SELECT rank, count(*) FROM (SELECT rank FROM ({first}) every ORDER BY {ORDER} LIMIT %(most)s) worst "
+            "GROUP BY rank"
+        )
+
     def totals(self) -> str:
         """Return one row a kind, with how many there are in the column of values."""
         if self.is_narrow:
             number = "SELECT kind, count(*) AS number FROM waiting GROUP BY kind"
         else:
             capped = [
-                f"SELECT '{kind}' AS kind, count(*) AS number FROM ({branch} LIMIT {COUNTED + 1}) one"
+                f"SELECT '{kind}' AS kind, count(*) AS number FROM ({branch} LIMIT {self.asked.counted + 1}) one"
                 for kind, branch in self._branches(())
             ]
             number = " UNION ALL ".join(capped)
@@ -352,9 +398,18 @@ class _Query:
 
     def _sight(self) -> list[str]:
         asked, ctes, narrowed = self.asked, [], []
-        if asked.root is not None:
+        if asked.root is not None and not asked.walked:
             ctes += _UNDER
             narrowed.append("below")
+        if asked.chosen is not None:
+            self.params |= {
+                "chosen_kinds": [kind.value for kind, _pk in asked.chosen],
+                "chosen_ids": [pk for _kind, pk in asked.chosen],
+            }
+            ctes.append(
+                "chosen AS (SELECT * FROM unnest(%(chosen_kinds)s::text[], %(chosen_ids)s::bigint[]) c (kind, id))"
+            )
+            narrowed.append("chosen")
         if asked.words:
             ctes += self._words()
             narrowed.append("named")
@@ -389,6 +444,8 @@ class _Query:
         def inside(kind: str) -> str:
             if self.asked.root is None:
                 return ""
+            if self.looks_at_each:
+                return f"AND {_lies_under(f"'{kind}'", 'r.id', kind)}"
             return f"AND r.id IN (SELECT id FROM below WHERE kind = '{kind}')"
 
         people, places, units = (
@@ -439,14 +496,17 @@ class _Query:
             yield kind, self._violations(f"v.rule_id = ANY ({self._listed(kind)})", kind)
         for pk in ids if by_rule else ():
             self.params[f"rule_{pk}"] = pk
-            yield kind, self._violations(f"v.rule_id = %(rule_{pk})s", kind)
+            yield kind, self._violations(f"v.rule_id = %(rule_{pk})s", kind, self.rules.subjects[pk])
 
     def _listed(self, kind: AlertKind) -> str:
         self.params[f"rules_{kind}"] = self.rules.of([kind])
         return f"%(rules_{kind})s::bigint[]"
 
-    def _violations(self, which: str = "", kind: AlertKind | None = None) -> str:
-        """Return the violations of rules of a kind; without one those of all rules, each with its kind."""
+    def _violations(self, which: str = "", kind: AlertKind | None = None, subject: str = "") -> str:
+        """Return the violations of rules of a kind; without one those of all rules, each with its kind.
+
+        `subject` is the kind of subject the rules have, where it is one.
+        """
         value = """CASE
             WHEN v.rule_id = ANY (%(by_day)s) THEN DATE '2000-01-01' - NULLIF(v.facts->>'ends_on', '')::date
             WHEN v.rule_id = ANY (%(by_hours)s) THEN (v.facts->>'hours')::numeric
@@ -477,6 +537,7 @@ class _Query:
             "business_rules_ruleviolation v", also, ("v.subject_kind", "v.subject_id", "v.rule_id", "''"),
             same=lambda t: f"{t}.rule_id = v.rule_id AND {t}.subject_kind = v.subject_kind "
             f"AND {t}.subject_id = v.subject_id",
+            subject=subject,
         )  # fmt: skip
 
     def _cliffs(self) -> str:
@@ -491,6 +552,7 @@ class _Query:
             ("'assignment'", "c.assignment_id", "NULL::bigint", "c.cause"),
             same=lambda t: f"{t}.kind = 'CLIFF' AND {t}.cause = c.cause AND {t}.subject_kind = 'assignment' "
             f"AND {t}.subject_id = c.assignment_id",
+            subject="assignment",
         )  # fmt: skip
 
     def _proposals(self) -> str:
@@ -505,6 +567,7 @@ class _Query:
             ["a.status = 'PROPOSED'", "(a.created_at < %(stalled_before)s OR a.expires_on <= %(expires_until)s)"],
             ("'assignment'", "a.id", "NULL::bigint", "''"),
             same=lambda t: f"{t}.kind = 'PROPOSAL' AND {t}.subject_kind = 'assignment' AND {t}.subject_id = a.id",
+            subject="assignment",
         )  # fmt: skip
 
     def _housekeeping(self, kind: AlertKind, subject: SubjectKind, pk: str, since: str, table: str, also: str) -> str:
@@ -540,12 +603,16 @@ class _Query:
             "d.outcome = 'FAILED' AND d.claimed_at > %(failed_after)s",
         )  # fmt: skip
 
-    def _branch(self, select: str, table: str, also: list[str], key: tuple[str, ...], same: Any) -> str:
+    def _branch(
+        self, select: str, table: str, also: list[str], key: tuple[str, ...], same: Any, subject: str = ""
+    ) -> str:
         """Return a branch with what is asked of every kind of item put into it."""
         asked, (subject_kind, subject_id, rule, cause) = self.asked, key
         join = ""
         if self.is_narrow:
             join = f"JOIN sight ON sight.kind = {subject_kind} AND sight.id = {subject_id}"
+        if self.looks_at_each:
+            also = [*also, _lies_under(subject_kind, subject_id, subject)]
         inner = f"{select} FROM {table} {join} WHERE {' AND '.join(filter(None, also))}"
         if asked.only is not None:
             inner += (
@@ -588,6 +655,41 @@ def _is_same(attention: str, item: str) -> str:
         f"AND {attention}.rule_id IS NOT DISTINCT FROM {item}.rule_id"
     )
 
+
+def _lies_under(kind: str, pk: str, only: str = "") -> str:
+    """Return the condition that a subject (SQL of its kind and id) lies under the unit, asked of a row by itself.
+
+    Values, not EXISTS: of an EXISTS the planner would read everything under the unit first. `only` is the kind where
+    it is known to be one.
+    """
+    if only:
+        return f"({kind} = '{only}' AND {_EACH_UNDER[only].format(pk=pk)})"
+    cases = " ".join(f"WHEN '{each}' THEN {condition.format(pk=pk)}" for each, condition in _EACH_UNDER.items())
+    return f"CASE {kind} {cases} ELSE FALSE END"
+
+
+# Names of their own, for they stand inside branches that have names too.
+_INSIDE = "there.path @> ARRAY[%(root)s::bigint]"
+_GIVEN = "given.status IN ('PROPOSED', 'ACTIVE') AND NOT given.voided"
+_EACH_UNDER = {
+    "unit": f"(SELECT there.id FROM org_orgunit there WHERE there.id = {{pk}} AND {_INSIDE}) IS NOT NULL",
+    "position": f"""(
+        SELECT place.id FROM org_position place JOIN org_orgunit there ON there.id = place.org_unit_id
+        WHERE place.id = {{pk}} AND {_INSIDE}) IS NOT NULL""",
+    "employee": f"""((
+        SELECT person.id FROM org_employee person JOIN org_orgunit there ON there.id = person.home_unit_id
+        WHERE person.id = {{pk}} AND {_INSIDE}) IS NOT NULL
+    OR (
+        SELECT given.id FROM assignments_assignment given JOIN org_position place ON place.id = given.position_id
+        JOIN org_orgunit there ON there.id = place.org_unit_id
+        WHERE given.employee_id = {{pk}} AND {_GIVEN} AND (given.ends_on IS NULL OR given.ends_on >= %(today)s)
+        AND {_INSIDE} LIMIT 1) IS NOT NULL)""",
+    "assignment": f"""(
+        SELECT given.id FROM assignments_assignment given
+        JOIN org_position place ON place.id = given.position_id JOIN org_orgunit there ON there.id = place.org_unit_id
+        JOIN org_employee person ON person.id = given.employee_id JOIN org_orgunit home ON home.id = person.home_unit_id
+        WHERE given.id = {{pk}} AND {_GIVEN} AND ({_INSIDE} OR home.path @> ARRAY[%(root)s::bigint])) IS NOT NULL""",
+}
 
 # What is below a unit, as `visible_to` says it, put so that each part is found by an index: one way in at a time.
 _UNDER = [

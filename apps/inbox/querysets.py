@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q
 
-from apps.org.querysets import scope_of, sees_the_house
+from apps.common.walking import OneByOne
+from apps.org.querysets import is_walked_for, scope_of, sees_the_house
 from apps.users.enums import Role
 
 from .enums import SubjectKind
@@ -31,10 +32,13 @@ class AttentionQuerySet(models.QuerySet[Any]):
             return self.none()
         if scope_of(user) is None:
             return self if user.role == Role.ADMIN else self.filter(subject_kind__in=SUBJECTS)
-        seen = Q(pk__in=[])
+        seen, walked = Q(pk__in=[]), is_walked_for(user)
         for kind, label in SUBJECTS.items():
-            rows = apps.get_model(label).objects.visible_to(user).order_by().values("pk")
-            seen |= Q(subject_kind=kind, subject_id__in=rows)
+            rows = apps.get_model(label).objects.visible_to(user).order_by()
+            if walked:
+                seen |= Q(subject_kind=kind) & Q(OneByOne(rows.filter(pk=OuterRef("subject_id"))))
+            else:
+                seen |= Q(subject_kind=kind, subject_id__in=rows.values("pk"))
         return self.filter(seen)
 
     def editable_by(self, user: User) -> Self:

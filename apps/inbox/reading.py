@@ -9,13 +9,14 @@ from django.apps import apps
 from django.conf import settings
 
 from apps.common.clock import today
-from apps.org.querysets import scope_of, sees_the_house
+from apps.org.querysets import holds_many, scope_of, sees_the_house
 from apps.users.enums import Role
 from apps.users.permissions import rights_of
 
-from .enums import HOUSEKEEPING, AlertKind
-from .items import Asked, Item, Key, find_one
+from .enums import HOUSEKEEPING, AlertKind, SubjectKind
+from .items import COUNTED, Asked, Item, Key, Sleep, count_by_rank, find, find_one
 from .models import Subscription
+from .models.subscription import CLIFF_DAYS, COVERAGE_DAYS
 from .querysets import SUBJECTS
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def subscription_of(user: User) -> Subscription:
 
 def asked_by(user: User, subscription: Subscription, *, root: int | None = None, **more: Any) -> Asked:
     """Return the question for a user's items. `root`, a unit the user sees, narrows it; never beyond the scope."""
+    under = root if root is not None else scope_of(user)
     return Asked(
         today=today(),
         user_id=user.pk,
-        root=root if root is not None else scope_of(user),
+        root=under,
+        walked=under is not None and holds_many(under),
         housekeeping=keeps_house(user),
         cliff_lead=subscription.cliff_lead_days,
         coverage_lead=subscription.coverage_lead_days,
@@ -64,6 +67,36 @@ def item_for(user: User, key: Key) -> Item | None:
     if label is not None and not apps.get_model(label).objects.visible_to(user).filter(pk=key.subject_id).exists():
         return None
     return find_one(key, Asked(today=today(), user_id=user.pk, housekeeping=keeps_house(user)))
+
+
+def items_for(user: User, keys: Collection[Key]) -> dict[Key, Item]:
+    """Return those of some items that are there and that the user may see, as `item_for` does one. A few queries."""
+    met = kinds_of(user) if sees_the_house(user) and may(user, "view") else ()
+    seen = _seen_subjects(user, {(key.subject_kind, key.subject_id) for key in keys if key.kind in met})
+    if not seen:
+        return {}
+    asked = Asked(
+        today=today(), user_id=user.pk, housekeeping=keeps_house(user), sleep=Sleep.BOTH, cliff_lead=CLIFF_DAYS,
+        coverage_lead=COVERAGE_DAYS, chosen=seen,
+    )  # fmt: skip
+    # No limit that means anything: a subject has no more items than there are rules and causes.
+    found = find(asked, limit=COUNTED, counted=False).items
+    wanted = set(keys)
+    return {item.key: item for item in found if item.key in wanted and item.key.kind in met}
+
+
+def _seen_subjects(user: User, subjects: Collection[tuple[SubjectKind, int]]) -> set[tuple[SubjectKind, int]]:
+    seen = {(kind, pk) for kind, pk in subjects if kind not in SUBJECTS}
+    for kind, label in SUBJECTS.items():
+        if ids := [pk for each, pk in subjects if each == kind]:
+            rows = apps.get_model(label).objects.visible_to(user).filter(pk__in=ids).order_by()
+            seen |= {(kind, pk) for pk in rows.values_list("pk", flat=True)}
+    return seen
+
+
+def waiting_by_rank(user: User, most: int) -> dict[int, int]:
+    """Return how many of the user's first `most` items are how grave (by rank), the gravest counted first."""
+    return count_by_rank(asked_by(user, subscription_of(user)), most)
 
 
 def told_kinds(user: User, kinds: Collection[str]) -> list[AlertKind]:

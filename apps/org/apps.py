@@ -7,4 +7,9 @@ class OrgConfig(AppConfig):
     verbose_name = _("organisation")
 
     def ready(self) -> None:
+        from apps.common.paginator import count_as
+
         from . import receivers  # noqa: F401
+        from .querysets import counting_of
+
+        count_as(counting_of)

@@ -13,6 +13,9 @@ from django.apps import apps
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q, Subquery
 
+from apps.common import paginator
+from apps.common.paginator import Counting
+from apps.common.walking import OneByOne
 from apps.fsm.employee_fsm import EmployeeStatus
 from apps.users.enums import Role
 
@@ -69,6 +72,23 @@ def holds_many(unit: int) -> bool:
 def sees_the_house(user: User) -> bool:
     """Say whether the user takes part in the back office at all; EMPLOYEE has only the API about oneself."""
     return bool(user.is_active and user.role != Role.EMPLOYEE)
+
+
+# Of a walked list so many rows are counted and can be paged to.
+COUNTED_WALKING = 1_000
+
+
+def counting_of(user: Any) -> Counting:
+    """Return how far a person's lists are counted. The planner's estimate would tell of what lies outside a scope."""
+    if not user.is_authenticated or scope_of(user) is None:
+        return Counting(paginator.COUNTED_EXACTLY, estimates=True)
+    return Counting(COUNTED_WALKING if is_walked_for(user) else paginator.COUNTED_EXACTLY, estimates=False)
+
+
+def is_walked_for(user: User) -> bool:
+    """Say whether lists are walked for this user: read in their own order, each row looked at by itself."""
+    unit = scope_of(user)
+    return unit is not None and holds_many(unit)
 
 
 class OrgUnitQuerySet(models.QuerySet[Any]):
@@ -159,9 +179,16 @@ class EmployeeQuerySet(models.QuerySet[Any]):
         working = apps.get_model("assignments", "Assignment").objects.live()
         working_here = working.filter(position__org_unit__path__contains=[unit]).order_by()
         if holds_many(unit):
-            return self.filter(at_home | Exists(working_here.filter(employee=OuterRef("pk"))))
+            return self.filter(at_home | OneByOne(working_here.filter(employee=OuterRef("pk"))))
         those_at_home = self.model._base_manager.filter(at_home).order_by().values("pk")
         return self.filter(pk__in=those_at_home.union(working_here.values("employee_id")))
+
+    def seen_at(self, path: str, user: User) -> Q:
+        """Return the condition that the user may see the employee at a lookup path of another row."""
+        visible = self.visible_to(user).order_by()
+        if sees_the_house(user) and is_walked_for(user):
+            return Q(OneByOne(visible.filter(pk=OuterRef(path))))
+        return Q(**{f"{path}__in": visible})
 
     def editable_by(self, user: User) -> Self:
         if not sees_the_house(user):

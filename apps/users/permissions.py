@@ -71,7 +71,7 @@ ADMINISTERED = (
 ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.VIEWER: {
         **dict.fromkeys(PEOPLE_READ, READ),
-        "inbox.attention": ("view",),
+        "inbox.attention": READ,
     },
     Role.SUPERVISOR: {
         "inbox.attention": ("change",),

@@ -16,6 +16,7 @@ from apps.business_rules.models import RuleViolation
 from apps.changes.models import DeadLetter
 from apps.fsm.services import apply_transition
 from apps.org.models import OrgUnit
+from project import dashboard
 from tests import factories
 
 from .conftest import store_unit
@@ -134,6 +135,37 @@ def test_the_overview_costs_the_same_with_two_units_and_with_twenty(busy: Any, a
     with CaptureQueriesContext(connection) as many:
         overview(client)
     assert len(few) == len(many) < 20
+
+
+def test_a_tile_says_how_many_items_wait_the_gravest_first_and_leads_to_them(busy: Any, as_user: Any) -> None:
+    client = as_user(busy.manager)
+    tile = overview(client).context["inbox"]
+    assert (tile.value, tile.text, tile.tone) == (1, "Blocking 1", "red")
+    assert tile.link == reverse("admin:inbox_attention_inbox")
+    rule = RuleViolation.objects.first().rule
+    for number, severity in enumerate(("WARNING", "WARNING", "INFO")):
+        employee = factories.EmployeeFactory(home_unit=busy.h1, employee_number=f"W{number}")
+        violation(rule, employee, severity)
+    tile = overview(client).context["inbox"]
+    assert (tile.value, tile.text) == (3, "Blocking 1 · Warning 2"), "what only informs waits for nobody"
+    assert overview(as_user(busy.admin)).context["inbox"].value == 4
+
+
+def test_an_inbox_with_more_than_anybody_does_today_says_more(
+    busy: Any, as_user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "WAITING_COUNTED", 2)
+    rule = RuleViolation.objects.first().rule
+    for number in range(3):
+        employee = factories.EmployeeFactory(home_unit=busy.h1, employee_number=f"W{number}")
+        violation(rule, employee, "WARNING")
+    tile = overview(as_user(busy.manager)).context["inbox"]
+    assert (tile.value, tile.text) == ("more than 2", "Blocking 1 · Warning more than 1")
+
+
+def test_an_empty_inbox_is_told_as_good_news(clinic: Any, as_user: Any) -> None:
+    tile = overview(as_user(clinic.manager)).context["inbox"]
+    assert (tile.value, tile.text, tile.tone) == (0, "nothing waits", "green")
 
 
 def test_looking_writes_nothing(busy: Any, as_user: Any) -> None:

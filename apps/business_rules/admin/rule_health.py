@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.badges import Tone, progress
+from apps.common.walking import number_or_more
 from apps.org.querysets import scope_of
 
 from ..enums import ViolationState
@@ -77,26 +79,38 @@ def _by_waivers(item: RuleHealth) -> tuple[float, int, str]:
 def _row(item: RuleHealth) -> dict[str, Any]:
     query = {"rule__id__exact": str(item.rule.pk)}
     violations = reverse("admin:business_rules_ruleviolation_changelist")
-    share = item.waived_percent
     return {
         "health": item,
         "name": item.rule.label,
         "link": page_of(type(item.rule), item.rule.pk),
         "severity": severity_badge(item.rule.severity),
         "states": [
-            (state_badge(state), item.states[state], f"{violations}?{urlencode({**query, 'state': state})}")
+            (
+                state_badge(state),
+                number_or_more(item.states[state], item.most),
+                f"{violations}?{urlencode({**query, 'state': state})}",
+            )
             for state in (ViolationState.OPEN, ViolationState.ACKNOWLEDGED, ViolationState.WAIVED)
             if item.states[state]
         ],
         "waivers_link": reverse("admin:business_rules_waiver_changelist")
         + "?"
         + urlencode({**query, "standing": "force"}),
-        "share": progress(share, f"{number_format(share or 0, 0)} %", Tone.BLUE),
+        "share": _share(item),
         "off": [(off, page_of(type(off.unit), off.unit.pk)) for off in item.off],
         "contradictions": [
             (one, page_of(type(one.unit), one.unit.pk) if one.unit is not None else "") for one in item.contradictions
         ],
     }
+
+
+def _share(item: RuleHealth) -> Any:
+    share = item.waived_percent
+    if share is None and item.unresolved:
+        return "–"  # more than were counted
+    if item.is_at_most:
+        return progress(share, f"≤ {number_format(ceil(share or 0), 0)} %", Tone.BLUE)
+    return progress(share, f"{number_format(share or 0, 0)} %", Tone.BLUE)
 
 
 def _bar(item: RuleHealth, slowest: float) -> Any:

@@ -3,7 +3,7 @@
 from .evaluation import evaluate_rules
 from .gate import Judgement, RulesRefused, WarningsToConfirm, judged
 from .sweeps import request_judging, request_sweep, run_waiting_sweeps, sweep, sweep_subjects
-from .violations import acknowledge_violation
+from .violations import acknowledge_violation, acknowledge_violations
 from .waivers import end_waiver, grant_unit_waiver, grant_waiver, reopen_expired, waive_violation
 from .what_if import NoAnswer, WhatIf, what_if
 
@@ -14,6 +14,7 @@ __all__ = [
     "WarningsToConfirm",
     "WhatIf",
     "acknowledge_violation",
+    "acknowledge_violations",
     "end_waiver",
     "evaluate_rules",
     "grant_unit_waiver",

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django_fsm import FSMFieldMixin
 from unfold.admin import ModelAdmin
 
-from ..paginator import CappedPaginator
+from ..paginator import CappedPaginator, counting_for
 from .changelist import CappedChangeList, as_paths, first_columns, lookup_path
 from .scope import Scoped
 from .writes import ServiceWrites
@@ -48,6 +48,12 @@ class BaseAdmin(Scoped, ServiceWrites, ModelAdmin):
     sortable_anyway: ClassVar[tuple[str, ...]] = ()
     # Lookups that links of our own pages use, beyond the list's filters.
     linked_lookups: ClassVar[tuple[str, ...]] = ()
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, orphans: int = 0, allow_empty: bool = True
+    ) -> CappedPaginator:
+        counting = counting_for(request.user) if self.scoped else None
+        return self.paginator(queryset, per_page, orphans, allow_empty, counting=counting)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedChangeList]:
         return CappedChangeList

@@ -26,5 +26,11 @@ def is_estimate(cl: ChangeList) -> bool:
 
 
 @register.filter
+def more_than(cl: ChangeList) -> int | None:
+    """Return the number beyond which a list was not counted; None where it was."""
+    return getattr(cl.paginator, "more_than", None)
+
+
+@register.filter
 def shown_count(cl: ChangeList) -> int:
     return int(getattr(cl.paginator, "shown_count", cl.result_count))

@@ -15,13 +15,14 @@ from apps.common.badges import badge
 from apps.common.columns import day_column, moment_column
 
 from ..models import Attention
+from .chosen import ChosenDeeds
 from .deeds import DeedDialogs
 from .inbox import InboxPage
 from .looks import LOOKS
 
 
 @admin.register(Attention)
-class AttentionAdmin(InboxPage, DeedDialogs, Dialogs, HistoryMixin, ReadOnlyAdmin):
+class AttentionAdmin(InboxPage, ChosenDeeds, DeedDialogs, Dialogs, HistoryMixin, ReadOnlyAdmin):
     """The inbox itself is a page of this screen; the list shows who looks after what."""
 
     icon = "inbox"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 else:
     Screen = object
 
+CHANGE = "inbox.change_attention"
 PEOPLE_OFFERED = 300
 DAYS_PROPOSED = 7
 
@@ -59,7 +60,7 @@ class DeedDialogs(Screen):  # type: ignore[misc]
         item = item_for(user, key) if key is not None and made is not None else None
         if made is None or key is None or item is None:
             raise Http404
-        if not user.has_perm("inbox.change_attention"):
+        if not user.has_perm(CHANGE):
             raise PermissionDenied
         told = tell([item], user)
         if not told:
@@ -170,7 +171,7 @@ def _wake(user: User, key: Key, told: Told, back: str) -> tuple[Dialog, DialogDe
 
 
 def _assign(user: User, key: Key, told: Told, back: str) -> tuple[Dialog, DialogDeed]:
-    people = {str(person.pk): person for person in people_for(told.item)}
+    people = {str(person.pk): person for person in people_for([told.item])}
     choices = [(pk, f"{person} – {person.get_role_display()}") for pk, person in people.items() if pk != str(user.pk)]
     if str(user.pk) in people:
         choices.insert(0, (str(user.pk), _("Me")))
@@ -193,13 +194,14 @@ def _assign(user: User, key: Key, told: Told, back: str) -> tuple[Dialog, Dialog
     return dialog, deed
 
 
-def people_for(item: Item) -> list[User]:
-    """Return whom an item can be given to: who sees the whole house, or a unit the subject lies in."""
+def people_for(items: Sequence[Item]) -> list[User]:
+    """Return whom items can be given to: who sees the whole house, or a unit one of the subjects lies in."""
     people = User.objects.filter(is_active=True).exclude(role=Role.EMPLOYEE)
-    if item.key.subject_kind not in SUBJECTS:
+    if all(item.key.subject_kind not in SUBJECTS for item in items):
         people = people.filter(role=Role.ADMIN)
     else:
-        subject = subjects_of([item]).get((item.key.subject_kind, item.key.subject_id))
-        units = {*subject.position_path, *subject.home_path} if subject else set()
+        units = {
+            unit for subject in subjects_of(items).values() for unit in (*subject.position_path, *subject.home_path)
+        }
         people = people.filter(Q(unit_scope__isnull=True) | Q(unit_scope__org_unit__in=units))
     return list(people.order_by("family_name", "given_name", "pk")[:PEOPLE_OFFERED])

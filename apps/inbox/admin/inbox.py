@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -23,12 +24,14 @@ from apps.common.clock import today
 from apps.common.columns import short_day, short_moment
 from apps.common.errors import Refusal
 from apps.common.paginator import REACHABLE_ROWS
+from apps.common.walking import number_or_more
+from apps.imports.exporting import answer_table
 from apps.org.filters import unit_asked, units_offered
 from apps.org.models import OrgUnit
 
 from ..enums import RANKS, AlertKind
-from ..items import COUNTED, Sleep, Whose, find
-from ..models import AlertRefresh
+from ..items import Asked, Found, Sleep, Whose, find
+from ..models import AlertRefresh, Subscription
 from ..reading import asked_by, kinds_of, may, subscription_of
 from ..services import request_refresh
 from ..telling import Told, tell
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
 else:
     Screen = object
 
-VIEW = "inbox.view_attention"
+VIEW, EXPORT = "inbox.view_attention", "inbox.export_attention"
+# A file holds as many items as the pages of the whole house reach.
+MOST_TAKEN_OUT = REACHABLE_ROWS
+CHOOSING = Media(js=["coveris/js/choosing.js"])
 LONGEST_SEARCH = 100
 SHAPES = {Severity.BLOCKING: "block", Severity.WARNING: "warning", Severity.INFO: "info"}
 
@@ -81,6 +87,7 @@ class InboxPage(Screen):  # type: ignore[misc]
         guarded = self.admin_site.admin_view
         return [
             path("inbox/", guarded(self.inbox_view), name="inbox_attention_inbox"),
+            path("inbox/export/", guarded(self.export_view), name="inbox_attention_export"),
             path("inbox/refresh/", guarded(self.refresh_view), name="inbox_attention_refresh"),
             *super().get_urls(),
         ]
@@ -97,20 +104,12 @@ class InboxPage(Screen):  # type: ignore[misc]
         user: Any = request.user
         wanted, size = _wanted(request), settings.COVERIS_PAGE_SIZE
         subscription = subscription_of(user)
-        found = find(
-            asked_by(
-                user, subscription,
-                root=wanted.unit.pk if wanted.unit else None,
-                kinds=[wanted.kind] if wanted.kind else (),
-                ranks=[RANKS.index(wanted.severity)] if wanted.severity else (),
-                whose=wanted.whose,
-                sleep=Sleep.ASLEEP if wanted.asleep else Sleep.AWAKE,
-                words=wanted.words,
-            ),
-            limit=size, offset=(wanted.page - 1) * size,
-        )  # fmt: skip
+        asked = _asked(user, subscription, wanted)
+        reachable = min(REACHABLE_ROWS, asked.counted)
+        page = min(wanted.page, max(1, reachable // size))
+        found = find(asked, limit=size, offset=(page - 1) * size)
         number = found.count_of([wanted.kind] if wanted.kind else ())
-        pages = max(1, -(-min(number, REACHABLE_ROWS) // size))
+        pages = max(1, -(-min(number, reachable) // size))
         refreshed = AlertRefresh.objects.first()
         acts = may(user, "change")
         told = tell(found.items, user, back=request.get_full_path())
@@ -119,6 +118,7 @@ class InboxPage(Screen):  # type: ignore[misc]
             "content_title": _("Inbox"),
             "subtitle": None,
             "wanted": wanted,
+            "page": page,
             "kinds": kinds_of(user),
             "severities": list(Severity),
             "whose_choices": [
@@ -127,21 +127,34 @@ class InboxPage(Screen):  # type: ignore[misc]
                 (Whose.NOBODY.value, _("Nobody's yet")),
             ],
             **units_offered(request),
-            "tiles": _tiles(user, wanted, found.counts, found.count_of()),
+            "tiles": _tiles(user, wanted, found),
             "rows": [_row(each, user, acts) for each in told],
-            "number": _number(number),
+            "number": number_or_more(number, found.most),
             "pages": pages,
-            "previous": wanted.query(page=wanted.page - 1) if 1 < wanted.page <= pages else "",
-            "next": wanted.query(page=wanted.page + 1) if wanted.page < pages else "",
-            "is_beyond": number > REACHABLE_ROWS and wanted.page == pages,
+            "previous": wanted.query(page=page - 1) if 1 < page <= pages else "",
+            "next": wanted.query(page=page + 1) if page < pages else "",
+            "is_beyond": number > reachable and page == pages,
             "acts": acts,
+            "exports": _exports(request, wanted, self.admin_site.name),
             "refreshed": short_moment(refreshed.finished_at) if refreshed and refreshed.finished_at else "",
             "is_refreshing": bool(refreshed and refreshed.requested_at),
             "subscription": subscription,
             "sends_mail": settings.COVERIS_SENDS_MAIL,
             "here": request.get_full_path(),
-            "media": PAGE_MEDIA,
+            "media": PAGE_MEDIA + CHOOSING,
         }  # fmt: skip
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer the file of what the page shows, its other pages too."""
+        if request.method not in ("GET", "HEAD") or not request.user.has_perm(EXPORT):
+            raise PermissionDenied
+        user: Any = request.user
+        # All of it is read: of a large part too its subjects are found first.
+        asked = replace(_asked(user, subscription_of(user), _wanted(request)), walked=False)
+        items = find(asked, limit=MOST_TAKEN_OUT, counted=False).items
+        rows = [_header(), *(_line(told) for told in tell(items, user))]
+        format = "xlsx" if request.GET.get("format") == "xlsx" else "csv"
+        return answer_table(request, rows, title=_("Inbox"), kind="inbox", format=format)
 
     def refresh_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for the cliffs ahead to be looked for again."""
@@ -174,25 +187,60 @@ def _wanted(request: HttpRequest) -> Wanted:
     )
 
 
-def _number(number: int) -> str:
-    """Return a count; beyond 10,000 it is no longer counted."""
-    return str(number) if number <= COUNTED else _("more than 10,000")
+def _asked(user: User, subscription: Subscription, wanted: Wanted) -> Asked:
+    return asked_by(
+        user, subscription,
+        root=wanted.unit.pk if wanted.unit else None,
+        kinds=[wanted.kind] if wanted.kind else (),
+        ranks=[RANKS.index(wanted.severity)] if wanted.severity else (),
+        whose=wanted.whose,
+        sleep=Sleep.ASLEEP if wanted.asleep else Sleep.AWAKE,
+        words=wanted.words,
+    )  # fmt: skip
 
 
-def _tiles(user: User, wanted: Wanted, counts: dict[AlertKind, int], all_of_them: int) -> list[dict[str, Any]]:
+def _exports(request: HttpRequest, wanted: Wanted, site: str) -> list[tuple[str, str, str]]:
+    """Return name, icon and address of each file the reader may take out."""
+    if not request.user.has_perm(EXPORT):
+        return []
+    link = reverse(f"{site}:inbox_attention_export")
+    return [
+        (_("Export CSV"), "download", link + wanted.query(page="")),
+        (_("Export Excel"), "table_view", link + wanted.query(page="", format="xlsx")),
+    ]
+
+
+def _header() -> list[str]:
+    return [
+        _("Severity"), _("Kind"), _("About"), _("Unit"), _("What is wrong"), _("Day"), _("Told since"),
+        _("Assigned to"), _("Acknowledged"), _("Sleeps until"), _("Note"),
+    ]  # fmt: skip
+
+
+def _line(told: Told) -> list[Any]:
+    item = told.item
+    return [
+        RANKS[item.rank].label, item.key.kind.label, told.subject, told.unit, told.what, item.day,
+        localtime(item.since).date(), item.assigned_to, _("yes") if item.is_noted else "",
+        item.snoozed_until if item.is_asleep else None, item.note,
+    ]  # fmt: skip
+
+
+def _tiles(user: User, wanted: Wanted, found: Found) -> list[dict[str, Any]]:
     tiles = [
         {
-            "label": _("Everything"), "number": _number(all_of_them), "icon": "inbox", "tone": "",
-            "link": wanted.query(kind="", page=""), "is_chosen": wanted.kind is None,
+            "label": _("Everything"), "number": number_or_more(found.count_of(), found.most), "icon": "inbox",
+            "tone": "", "link": wanted.query(kind="", page=""), "is_chosen": wanted.kind is None,
         }
     ]  # fmt: skip
     for kind in kinds_of(user):
-        number = counts.get(kind, 0)
+        number = found.counts.get(kind, 0)
         tone, icon = LOOKS[kind]
         tiles.append(
             {
-                "label": kind.label, "number": _number(number), "icon": icon, "tone": tone if number else "",
-                "link": wanted.query(kind=kind.value, page=""), "is_chosen": wanted.kind == kind,
+                "label": kind.label, "number": number_or_more(number, found.most), "icon": icon,
+                "tone": tone if number else "", "link": wanted.query(kind=kind.value, page=""),
+                "is_chosen": wanted.kind == kind,
             }
         )  # fmt: skip
     return tiles
@@ -205,6 +253,7 @@ def _row(told: Told, user: User, acts: bool) -> dict[str, Any]:
     return {
         "told": told,
         "item": item,
+        "token": token,
         "kind": badge(item.key.kind.label, *LOOKS[item.key.kind]),
         "severity": badge(severity.label, SEVERITY_COLOURS[severity], SHAPES[severity]),
         "when": _when(item.day),

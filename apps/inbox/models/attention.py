@@ -48,7 +48,7 @@ class Attention(Recorded):
         verbose_name = _("item of the inbox")
         verbose_name_plural = _("items of the inbox")
         ordering = ["-id"]
-        default_permissions = ("view", "change")
+        default_permissions = ("view", "change", "export")
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "rule", "cause", "subject_kind", "subject_id"],

@@ -5,7 +5,7 @@ The actor must see the subject and have the right to act on items (apps/users/pe
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -21,13 +21,11 @@ from apps.common.errors import Reason, Refusal
 from ..enums import RULE_KINDS
 from ..items import Item, Key
 from ..models import Attention
-from ..reading import item_for, may
+from ..reading import item_for
+from ..refusals import gone, nobodys, noted_already, out_of_sight_of, refuse_day, refuse_readers
 
 if TYPE_CHECKING:
     from apps.users.models import User
-
-# Nothing sleeps longer than a year: by then it is forgotten.
-LONGEST_SLEEP = timedelta(days=365)
 
 
 def acknowledge(*, key: Key, actor: User, note: str = "") -> Item:
@@ -39,7 +37,7 @@ def acknowledge(*, key: Key, actor: User, note: str = "") -> Item:
             return item
         row = _row(key)
         if row.acknowledged_at is not None:
-            raise Refusal(Reason(_("Somebody has taken note of it already."), code="wrong_state"))
+            raise Refusal(noted_already())
         row.acknowledged_by, row.acknowledged_at = actor, timezone.now()
         _keep(row, note)
     return item
@@ -49,12 +47,7 @@ def snooze(*, key: Key, until: date, actor: User, note: str = "") -> Attention:
     """Put an item to sleep: it comes back by itself on the day named, and before it as soon as it gets worse."""
     with acting(actor, note):
         item = _item(key, actor)
-        if until <= today():
-            raise Refusal(
-                Reason(_("Name a day to come: on it the item comes back."), code="past", field="until", fixable=10)
-            )
-        if until > today() + LONGEST_SLEEP:
-            raise Refusal(Reason(_("Nothing sleeps longer than a year."), code="too_long", field="until", fixable=10))
+        refuse_day(until)
         row = _row(key)
         row.snoozed_until, row.seen_rank, row.seen_value = until, item.rank, item.value
         return _keep(row, note)
@@ -76,15 +69,7 @@ def assign(*, key: Key, to: User, actor: User, note: str = "") -> Attention:
     with acting(actor, note):
         _item(key, actor)
         if item_for(to, key) is None:
-            raise Refusal(
-                Reason(
-                    _("%(who)s cannot see it: choose somebody who works in that part of the organisation.")
-                    % {"who": to},
-                    code="assignee",
-                    field="to",
-                    fixable=10,
-                )
-            )
+            raise Refusal(out_of_sight_of(to))
         row = _row(key)
         row.assigned_to = to
         return _keep(row, note)
@@ -96,7 +81,7 @@ def unassign(*, key: Key, actor: User, reason: str = "") -> Attention:
         _item(key, actor)
         row = _row(key)
         if row.assigned_to_id is None:
-            raise Refusal(Reason(_("Nobody has it."), code="wrong_state"))
+            raise Refusal(nobodys())
         row.assigned_to = None
         return _keep(row)
 
@@ -127,11 +112,8 @@ def _item(key: Key, actor: User) -> Item:
     """Return the item, if the actor may see it and may act."""
     item = item_for(actor, key)
     if item is None:
-        raise Refusal(
-            Reason(_("There is no such item in your part of the organisation any more."), code="out_of_scope")
-        )
-    if not may(actor, "change"):
-        raise Refusal(Reason(_("You may read the inbox, not act on it."), code="forbidden", fixable=90))
+        raise Refusal(gone())
+    refuse_readers(actor)
     return item
 
 
