@@ -15,8 +15,9 @@ class OfVisibleEmployees(models.QuerySet[Any]):
 
     def visible_to(self, user: User) -> Self:
         path = self.model.employee_path
-        employee = self.model._meta.get_field(path).related_model
-        return self.filter(**{f"{path}__in": employee.objects.visible_to(user)})
+        visible = self.model._meta.get_field(path).related_model.objects.visible_to(user)
+        # Who sees everybody also sees what a log tells of employees an undo took away.
+        return self.filter(**{f"{path}__in": visible}) if visible.query.has_filters() else self.all()
 
     def editable_by(self, user: User) -> Self:
         path = self.model.employee_path

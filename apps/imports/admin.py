@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from apps.common.admin import ReadOnlyAdmin
+from apps.common.admin.dialogs import PAGE_MEDIA, Dialog, Dialogs, text_field
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
@@ -26,7 +27,8 @@ from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob
 from .rights import in_order, kinds_for
-from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, upload
+from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, undo_import, upload
+from .undoing import may_undo
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -35,11 +37,12 @@ TONES = {
     JobState.UPLOADED: Tone.BLUE,
     JobState.PREVIEWED: Tone.YELLOW,
     JobState.APPLIED: Tone.GREEN,
+    JobState.UNDONE: Tone.GREY,
     JobState.REFUSED: Tone.RED,
     JobState.ABANDONED: Tone.GREY,
 }
 # Our pages need none of the scripts of Django's forms and lists.
-LOOKS = Media(css={"all": ["imports/sheets.css"]})
+LOOKS = PAGE_MEDIA + Media(css={"all": ["imports/sheets.css"]})
 SEPARATOR_LABELS = {
     "comma": gettext_lazy("comma ,"),
     "semicolon": gettext_lazy("semicolon ;"),
@@ -50,13 +53,13 @@ ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN = 300, 200, 100
 
 
 @admin.register(ImportJob)
-class ImportJobAdmin(ReadOnlyAdmin):
+class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
     """Imports, one's own (all of them for an ADMIN)."""
 
     icon = "upload_file"
     list_display = ("sheet", "state_shown", "counts", "user", "created_at")
     list_filter = ("state", "kind")
-    list_select_related = ("user",)
+    list_select_related = ("user", "undone_by")
     search_fields = ("file_name",)
     ordering = ("-id",)
     sortable_anyway = ()
@@ -72,7 +75,12 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 f"<path:object_id>/{name}/", self.admin_site.admin_view(method), name=f"imports_importjob_{name}"
             )
 
-        return [view("confirm", self.confirm_view), view("abandon", self.abandon_view), *super().get_urls()]
+        return [
+            view("confirm", self.confirm_view),
+            view("abandon", self.abandon_view),
+            view("undo", self.undo_view),
+            *super().get_urls(),
+        ]
 
     # The list
 
@@ -166,6 +174,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 "is_stale": stale,
                 "is_owner": is_owner,
                 "may_confirm": may_confirm,
+                "may_undo": job.state == JobState.APPLIED and job.deed is not None and may_undo(job, _person(request)),
                 "whole": whole,
                 "good": good,
                 "read_as": job.options.get("read_as", {}),
@@ -210,6 +219,33 @@ class ImportJobAdmin(ReadOnlyAdmin):
         else:
             messages.success(request, _("The file was dropped; nothing was changed."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_changelist"))
+
+    def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason and take the import back, or say why not and name what changed since."""
+        job = self._job(request, object_id)
+        if not may_undo(job, _person(request)):
+            raise PermissionDenied
+        page = reverse("admin:imports_importjob_change", args=[job.pk])
+        dialog = Dialog(
+            title=_("Take this import back"),
+            about=f"{_kind_label(job.kind)}: {job.file_name}",
+            help=_(
+                "What the sheet created is deleted and what it changed gets its old values, transitions included; all "
+                "of it or nothing. It is refused if anything was changed since. To have it again, bring the sheet in "
+                "again."
+            ),
+            lines=[self.counts(job)],
+            submit=_("Take it back"),
+            back=page,
+            fields={"reason": text_field(label=_("Reason"))},
+            danger=True,
+        )
+
+        def deed(values: dict[str, Any], confirmed: bool) -> str:
+            undo_import(job=job, actor=_person(request), reason=values["reason"])
+            return _("The import is taken back.")
+
+        return self.run_dialog(request, dialog, deed)
 
     def _posted(self, request: HttpRequest, object_id: str) -> ImportJob:
         if request.method != "POST":

@@ -1,4 +1,4 @@
-"""What can be done with sheets: bring one in, look at what it would do, confirm it."""
+"""What can be done with sheets: bring one in, look at what it would do, confirm it, take it back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,6 +24,7 @@ from .plan import make_plan
 from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
 from .reports import Report, report_on
 from .rights import may
+from .undoing import undo_import as undo_import
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -74,10 +76,13 @@ def import_sheet(
     with the file or its rows is in the report.
     """
     _refuse_forbidden(kind, actor)
-    report, table = _run(kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run)
+    deed = uuid4()
+    report, table = _run(
+        kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run, deed=deed
+    )
     if not dry_run:
         with acting(actor, origin="import"):
-            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor)
+            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor, deed=deed)
             _note(job, report, table, content)
             job.state = JobState.APPLIED if _written(report, mode) else JobState.REFUSED
             job.touched = report.touched
@@ -104,6 +109,7 @@ def upload(
             options={"picked": (options or Options()).as_dict()},
             mode=mode,
             user=actor,
+            deed=uuid4(),
         )
 
 
@@ -190,7 +196,7 @@ def _run_job(
 ) -> tuple[Report, Table | None]:
     return _run(
         job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
-        dry_run=dry_run, agree=agree,
+        dry_run=dry_run, agree=agree, deed=job.deed,
     )  # fmt: skip
 
 
@@ -205,6 +211,7 @@ def _run(
     *,
     dry_run: bool,
     agree: Callable[[Report], None] | None = None,
+    deed: UUID | None = None,
 ) -> tuple[Report, Table | None]:
     """Read, plan and apply inside one transaction; take it back if it is a dry run or, as a whole, refused."""
     _refuse_forbidden(kind, actor)
@@ -219,7 +226,7 @@ def _run(
     reason = _("sheet %(file)s") % {"file": file_name}
     report: Report | None = None
     try:
-        with acting(actor, reason=reason[:200], origin="import"):
+        with acting(actor, reason=reason[:200], origin="import", deed=deed):
             plan = make_plan(resource, table, actor=actor, as_a_whole=whole)
             outcome = None
             if not plan.errors and not (whole and plan.refusals):

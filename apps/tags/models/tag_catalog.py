@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
+from apps.common.triggers import stays_while_logged
 
 from ..enums import TagType
 from ..querysets import TagCatalogQuerySet
@@ -50,7 +51,11 @@ class TagCatalog(Recorded):
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="tags_catalog_name_trgm"),
             GinIndex(OpClass(Upper("code"), name="gin_trgm_ops"), name="tags_catalog_code_trgm"),
         ]
-        triggers = [*history_triggers(), *mark_triggers(tag="id", watch=("hours_delta", "type"))]
+        triggers = [
+            *history_triggers(),
+            stays_while_logged("tags_tagchangelog.tag_id"),
+            *mark_triggers(tag="id", watch=("hours_delta", "type")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"
