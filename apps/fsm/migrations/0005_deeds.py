@@ -92,5 +92,5 @@ class Migration(migrations.Migration):
             model_name='historicalemployeestatusperiod',
             index=models.Index(condition=models.Q(('deed__isnull', False)), fields=['deed'], name='deed_employeestatusperiod'),
         ),
-            migrations.RunSQL(KEEP_WHAT_IS_THERE, migrations.RunSQL.noop),
+        migrations.RunSQL(KEEP_WHAT_IS_THERE, migrations.RunSQL.noop),
     ]
