@@ -374,6 +374,8 @@ class _Names:
 
 
 def _key(row: Any, sheet: SheetResource | None) -> str:
+    if hasattr(row, "log_code"):
+        return str(row.log_code)
     if sheet is None:
         return str(row)
     return "/".join(column.widget.render(column.read(row)) for column in sheet.key_columns())

@@ -237,7 +237,7 @@ SINCE: dict[str, Any] = {
 }
 KEYS = {
     "org_units": "N1", "tags": "RCP", "positions": "P9", "employees": "E9", "employee_tags": "E1/Q1/2026-01-05",
-    "leaves": "E1/2026-12-21", "demand_adjustments": "P1/2026-12-14", "assignments": "E1/P1/2026-12-14/no",
+    "leaves": "E1/2026-12-21", "demand_adjustments": "P1/2026-12-14", "assignments": "E1/P1/2026-12-14",
 }  # fmt: skip
 
 
@@ -306,7 +306,7 @@ class TestRefused:
         rule = BusinessRuleFactory(code="MAX_WEEKLY_HOURS")
         job = brought("employees", PEOPLE, "E9,Ana,Paz,H1,2026-01-05")
         pk = Employee.objects.get(employee_number="E9").pk
-        WaiverFactory(rule=rule, subject_kind="employee", subject_id=pk, granted_by=house.admin)
+        WaiverFactory(rule=rule, subject_kind="employee", subject_id=pk, granted_by=house.admin, expires_on=date(2027, 1, 1))
         with pytest.raises(UndoRefused) as refused:
             undo(job)
         assert refused.value.obstacles[0].key == "E9"
