@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -29,7 +30,7 @@ class LogScreen:
     machine: ClassVar[Machine]
     list_select_related: ClassVar[tuple[str, ...]]
     list_display = ("happened", "whom", "move", "came_from", "went_to", "by", "reason")
-    fields = ("happened", "subject", "move", "came_from", "went_to", "by", "reason", "particulars")
+    fields = ("happened", "about", "move", "came_from", "went_to", "by", "reason", "particulars")
     ordering = ("-id",)
     happened = moment_column("created_at", gettext_lazy("when"))
 
@@ -37,6 +38,15 @@ class LogScreen:
         """Join the subject on the page of one entry too: of one that is gone there is only its code."""
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
         return rows.select_related(*self.list_select_related)
+
+    @display(description=gettext_lazy("record"))
+    def about(self, obj: Any) -> str:
+        """Return the subject with a link; of one that is gone its code."""
+        if obj.subject is None:
+            return gone(obj.subject_code)
+        opts = obj.subject._meta
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.subject.pk])
+        return format_html('<a href="{}">{}</a>', url, obj.subject)
 
     @display(description=gettext_lazy("transition"))
     def move(self, obj: Any) -> str:
