@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # states themselves; and what the deed made, which goes to no state at all. One entry each.
 LOG = """
     INSERT INTO {log} (subject_id, subject_code, from_status, to_status, transition, actor_id, reason, metadata)
-    SELECT target.id, COALESCE(code.subject_code, ''), subject.status, target.status, %(move)s, %(actor)s::uuid, %(reason)s,
-           %(metadata)s::jsonb
+    SELECT target.id, COALESCE(code.subject_code, ''), subject.status, target.status, %(move)s, %(actor)s::uuid,
+           %(reason)s, %(metadata)s::jsonb
     FROM (
         SELECT DISTINCT ON (id) id, status FROM (
             SELECT l.subject_id, '', 1 FROM {log} l JOIN {made} m ON m.id = l.subject_id WHERE l.deed = %(deed)s

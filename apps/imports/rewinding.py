@@ -64,9 +64,7 @@ class Key:
     @property
     def meet(self) -> str:
         """Return the condition that two rows, a and b, cannot stand side by side."""
-        return " AND ".join(
-            f"a.k{number} {operator} b.k{number}" for number, operator in enumerate(self.operators)
-        )
+        return " AND ".join(f"a.k{number} {operator} b.k{number}" for number, operator in enumerate(self.operators))
 
 
 @dataclass(frozen=True)
@@ -286,7 +284,8 @@ class Rewinding:
             ties = [
                 (model, f'r."{field.column}" = c.id')
                 for model, field in track.hangers
-                if hasattr(model._meta, "simple_history_manager_attribute") or field.remote_field.on_delete is not CASCADE
+                if hasattr(model._meta, "simple_history_manager_attribute")
+                or field.remote_field.on_delete is not CASCADE
             ]
             ties += [(model, tie) for label, model, tie in also if label == track.label]
             for model, tie in ties:
@@ -307,7 +306,8 @@ class Rewinding:
                 back = self.of(target)
                 again = f"AND NOT EXISTS (SELECT FROM {back.before} o WHERE o.id = b.{column})" if back else ""
                 sql = f"""
-                    SELECT b.id FROM {track.before} b LEFT JOIN {target._meta.db_table} s ON s.{_pk(target)} = b.{column}
+                    SELECT b.id FROM {track.before} b
+                    LEFT JOIN {target._meta.db_table} s ON s.{_pk(target)} = b.{column}
                     WHERE b.{column} IS NOT NULL AND s.{_pk(target)} IS NULL {again} ORDER BY b.id LIMIT {limit}
                 """
                 for (pk,) in rows(sql):

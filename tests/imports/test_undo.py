@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from apps.assignments.models import Assignment, AssignmentTransitionLog
-from apps.assignments.services import propose_assignment
 from apps.audit_log.models import AuditEntry
 from apps.audit_log.timeline import shown
 from apps.business_rules.models import BusinessRule
@@ -30,13 +29,11 @@ from apps.imports.undoing import UndoRefused
 from apps.org.models import Employee, Leave, OrgUnit, Position
 from apps.org.services.employees import save_employees
 from apps.org.services.leaves import plan_leave
-from apps.tags.models import EmployeeTag, PositionTag, TagCatalog, TagChangeLog
+from apps.tags.models import EmployeeTag, TagCatalog, TagChangeLog
 from tests.factories import (
     AssignmentFactory,
     BusinessRuleFactory,
     Clinic,
-    EmployeeFactory,
-    EmployeeTagFactory,
     LeaveFactory,
     TagFactory,
     WaiverFactory,
@@ -201,17 +198,13 @@ class TestChains:
         )  # fmt: skip
         AssignmentFactory(employee=house.nurse, position=house.p2, effective_hours=3, starts_on=date(2027, 1, 1))
         before = current_state()
-        job = brought(
-            "assignments", ASSIGN, "E1,P2,2027-01-01,3,,reject,no", "E1,P2,2026-01-01,3,2027-06-30,,"
-        )
+        job = brought("assignments", ASSIGN, "E1,P2,2027-01-01,3,,reject,no", "E1,P2,2026-01-01,3,2027-06-30,,")
         undo(job)
         assert current_state() == before
 
     def test_a_tree_of_new_units_with_an_old_one_moved_below_goes_back(self, house: Clinic) -> None:
         before = current_state()
-        job = brought(
-            "org_units", "code,name,parent_code", "N1,New,H", "N2,Newer,N1", "H2,Quirófano,N2"
-        )
+        job = brought("org_units", "code,name,parent_code", "N1,New,H", "N2,Newer,N1", "H2,Quirófano,N2")
         house.h2.refresh_from_db()
         assert len(house.h2.path) == 4
         undo(job)
@@ -306,7 +299,9 @@ class TestRefused:
         rule = BusinessRuleFactory(code="MAX_WEEKLY_HOURS")
         job = brought("employees", PEOPLE, "E9,Ana,Paz,H1,2026-01-05")
         pk = Employee.objects.get(employee_number="E9").pk
-        WaiverFactory(rule=rule, subject_kind="employee", subject_id=pk, granted_by=house.admin, expires_on=date(2027, 1, 1))
+        WaiverFactory(
+            rule=rule, subject_kind="employee", subject_id=pk, granted_by=house.admin, expires_on=date(2027, 1, 1)
+        )
         with pytest.raises(UndoRefused) as refused:
             undo(job)
         assert refused.value.obstacles[0].key == "E9"
@@ -441,9 +436,9 @@ class TestLoggedRowsStay:
 
     @pytest.mark.parametrize("table", ["org_employee", "assignments_assignment", "tags_tagcatalog"])
     def test_not_even_past_the_house(self, table: str, house: Clinic) -> None:
-        with pytest.raises(IntegrityError, match="cannot be deleted"), transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"DELETE FROM {table}")
+        refused = pytest.raises(IntegrityError, match="cannot be deleted")
+        with refused, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {table}")
 
 
 def test_the_number_of_statements_does_not_follow_the_rows(house: Clinic) -> None:

@@ -169,7 +169,13 @@ class Sheets:
             for _number in range(2)
         ]
         rows += [
-            [held.employee.employee_number, held.tag.code, held.valid_from, self.pick("", self.day(10, 90)), self.new("")]
+            [
+                held.employee.employee_number,
+                held.tag.code,
+                held.valid_from,
+                self.pick("", self.day(10, 90)),
+                self.new(""),
+            ]
             for held in self.some(EmployeeTag.objects.select_related("employee", "tag"))
         ]
         return "employee_number,tag_code,valid_from,valid_until,note", rows
