@@ -18,6 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from apps.business_rules.admin.words import page_of, sentence_of
+from apps.business_rules.models import RuleViolation
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.admin.dialogs import PAGE_MEDIA, Dialog, Dialogs, text_field
 from apps.common.badges import Tone, badge, two_lines
@@ -28,7 +30,7 @@ from .forms import UploadForm
 from .models import ImportJob
 from .rights import in_order, kinds_for
 from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, undo_import, upload
-from .undoing import may_undo
+from .undoing import may_undo, opened_by
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -49,7 +51,7 @@ SEPARATOR_LABELS = {
     "tab": gettext_lazy("tabulator"),
     "pipe": "|",
 }
-ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN = 300, 200, 100
+ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN, OPENED_SHOWN = 300, 200, 100, 20
 
 
 @admin.register(ImportJob)
@@ -157,6 +159,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         ]
         warnings = job.options.get("warnings", [])
         whole = job.mode == Mode.ALL_OR_NOTHING
+        opened = opened_by(job, _person(request)) if job.state == JobState.UNDONE else None
+        broken = list(opened.select_related("rule")[: OPENED_SHOWN + 1]) if opened is not None else []
         is_owner = job.user_id == request.user.pk
         may_confirm = (
             is_owner and job.state == JobState.PREVIEWED and not stale and bool(job.options.get("read_as"))
@@ -174,6 +178,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 "is_stale": stale,
                 "is_owner": is_owner,
                 "may_confirm": may_confirm,
+                "opened": [(sentence_of(one), page_of(RuleViolation, one.pk)) for one in broken[:OPENED_SHOWN]],
+                "opened_more": len(broken) > OPENED_SHOWN,
                 "may_undo": job.state == JobState.APPLIED and job.deed is not None and may_undo(job, _person(request)),
                 "whole": whole,
                 "good": good,

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.apps import apps
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.business_rules.models import Waiver
+from apps.business_rules.models import RuleViolation, Waiver
 from apps.common.acting import acting
 from apps.common.database_errors import explain_database_error
 from apps.common.errors import Reason, Refusal
@@ -393,3 +393,34 @@ def _as_they_were(model: Any, pks: set[Any]) -> dict[Any, str]:
                 names[row.id] = code
                 break
     return names
+
+
+# What a violation of each kind of subject is about, in the history of what was put back: the model and its column.
+ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
+    "employee": (
+        ("org.Employee", "id"), ("assignments.Assignment", "employee_id"), ("tags.EmployeeTag", "employee_id"),
+        ("org.Leave", "employee_id"),
+    ),
+    "position": (
+        ("org.Position", "id"), ("assignments.Assignment", "position_id"), ("tags.PositionTag", "position_id"),
+        ("demand.DemandAdjustment", "position_id"),
+    ),
+    "assignment": (("assignments.Assignment", "id"),),
+    "unit": (("org.OrgUnit", "id"), ("org.Position", "org_unit_id")),
+}  # fmt: skip
+SOON = timedelta(days=1)
+
+
+def opened_by(job: ImportJob, user: User) -> QuerySet[RuleViolation]:
+    """Return what is broken now and was first found within a day of an undo, about the records it put back."""
+    if job.undone_at is None or job.undo_deed is None:
+        return RuleViolation.objects.none()
+    touched = Q(pk__in=[])
+    for kind, places in ABOUT.items():
+        for label, column in places:
+            history = history_of(apps.get_model(label)).objects
+            touched |= Q(subject_kind=kind) & Exists(
+                history.filter(**{column: OuterRef("subject_id")}, deed=job.undo_deed).order_by()
+            )
+    found: QuerySet[RuleViolation] = RuleViolation.objects.visible_to(user).open()
+    return found.filter(first_seen__gte=job.undone_at, first_seen__lt=job.undone_at + SOON).filter(touched)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
+from apps.business_rules.services.sweeps import sweep
 from apps.imports.models import ImportJob
 from apps.org.models import Employee, Position
-from tests.factories import Clinic, UserFactory
+from tests.factories import AssignmentFactory, BusinessRuleFactory, Clinic, UserFactory
 
 from .undo_support import brought
 
@@ -88,6 +91,22 @@ class TestThePage:
         client = as_user(clinic.manager)
         press(client, mine)
         assert "Taken back" in client.get(reverse("admin:imports_importjob_changelist")).content.decode()
+
+
+def test_the_page_says_which_rules_the_undo_broke(as_user: Any, clinic: Clinic) -> None:
+    BusinessRuleFactory(code="MAX_WEEKLY_HOURS", subject_kind="employee", threshold=60)
+    AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=50, accepted=True)
+    header = "employee_number,position_code,starts_on,effective_hours"
+    job = brought("assignments", header, "E1,P1,2026-01-01,20", actor=clinic.manager)
+    AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=30, accepted=True)
+    client = as_user(clinic.manager)
+    press(client, job)
+    assert 'id="opened"' not in page_of(client, job).content.decode()
+    # A violation is first seen when its transaction began, which is this test's.
+    ImportJob.objects.filter(pk=job).update(undone_at=timezone.now() - timedelta(hours=1))
+    sweep(actor=None)
+    answer = page_of(client, job).content.decode()
+    assert 'id="opened"' in answer and "E1" in answer.split('id="opened"')[1]
 
 
 class TestLogPages:
