@@ -415,7 +415,7 @@ def opened_by(job: ImportJob, user: User) -> QuerySet[RuleViolation]:
     """Return what is broken now and was first found within a day of an undo, about the records it put back."""
     if job.undone_at is None or job.undo_deed is None:
         return RuleViolation.objects.none()
-    touched = Q(pk__in=[])
+    touched: Any = Q(pk__in=[])
     for kind, places in ABOUT.items():
         for label, column in places:
             history = history_of(apps.get_model(label)).objects
