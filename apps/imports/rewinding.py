@@ -153,9 +153,9 @@ def history_of(model: Any) -> Any:
 class Rewinding:
     """One deed being put back, inside a transaction. `settled` are deeds that were undone, and their undoing."""
 
-    def __init__(self, deed: UUID, settled: Sequence[UUID] = ()):
+    def __init__(self, deed: UUID):
         self.deed = deed
-        self.settled = list(settled)
+        self.settled: list[UUID] = []
         self.tracks = [Track(model, model._meta.label_lower) for model in self._written()]
 
     def of(self, model: Any) -> Track | None:

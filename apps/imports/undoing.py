@@ -166,7 +166,7 @@ class _Undo:
                     code="no_record",
                 )
             )
-        self.work = Rewinding(job.deed, _settled())
+        self.work = Rewinding(job.deed)
 
     def run(self) -> Undone:
         work = self.work
@@ -175,6 +175,8 @@ class _Undo:
                 run("SET CONSTRAINTS ALL DEFERRED")
                 work.find()
                 work.lock()
+                # After the wait: another undo may have been what was waited for.
+                work.settled = _settled()
                 work.compare()
                 self._refuse_what_stands_against_it()
                 done = self._put_back()

@@ -18,14 +18,19 @@ from hypothesis.extra.django import TestCase
 from apps.assignments.models import Assignment, AssignmentTransitionLog
 from apps.audit_log.models import AuditEntry
 from apps.audit_log.timeline import shown
-from apps.business_rules.models import BusinessRule
+from apps.business_rules.models import BusinessRule, RuleViolation
+from apps.business_rules.services.sweeps import sweep
+from apps.changes.drain import drain
 from apps.changes.models import Mark
+from apps.changes.proof import compare
 from apps.common.acting import acting
 from apps.common.errors import Refusal
+from apps.demand.models import PositionCoverage, UnitCoverage
 from apps.fsm.models import EmployeeStatusPeriod, EmployeeTransitionLog
 from apps.fsm.services import apply_transition
 from apps.imports.models import ImportJob
 from apps.imports.undoing import UndoRefused
+from apps.offer.models import LedgerWeek
 from apps.org.models import Employee, Leave, OrgUnit, Position
 from apps.org.services.employees import save_employees
 from apps.org.services.leaves import plan_leave
@@ -416,6 +421,31 @@ class TestOnRecord:
         Mark.objects.all().delete()
         undo(job)
         assert Mark.objects.filter(kind="position", subject_id=house.p1.pk).exists()
+
+    def test_figures_and_violations_of_what_is_gone_go_too(self, house: Clinic) -> None:
+        drain()
+        figures = LedgerWeek.objects.count(), PositionCoverage.objects.count(), UnitCoverage.objects.count()
+        BusinessRuleFactory(code="MAX_WEEKLY_HOURS", subject_kind="employee", severity="WARNING", threshold=3)
+        jobs = [
+            brought("org_units", "code,name,parent_code", "N1,New,H1"),
+            brought("positions", "code,title,unit_code,required_weekly_hours", "P9,Ninth,N1,36"),
+            brought("employees", PEOPLE, "E9,Ana,Paz,N1,2026-01-05"),
+            brought("employee_tags", "employee_number,tag_code,valid_from", "E9,C,2026-01-05"),
+            brought("employees", "employee_number,transition", "E9,activate"),
+            brought("assignments", ASSIGN, "E9,P9,2026-01-05,4,,accept,"),
+        ]
+        drain()
+        sweep(actor=None)
+        broken = RuleViolation.objects.unresolved().filter(subject_code__startswith="E9")
+        assert broken.exists()
+        for job in reversed(jobs):
+            undo(job)
+        drain()
+        sweep(actor=None)
+        assert not broken.exists()
+        assert figures == (LedgerWeek.objects.count(), PositionCoverage.objects.count(), UnitCoverage.objects.count())
+        proof = compare()
+        assert (proof.drift, proof.waiting) == ([], 0)
 
     def test_the_gate_is_not_asked(self, house: Clinic) -> None:
         BusinessRule.objects.all().delete()
