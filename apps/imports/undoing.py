@@ -179,6 +179,9 @@ class _Undo:
                 work.settled = _settled()
                 work.compare()
                 self._refuse_what_stands_against_it()
+                # The plans of triggers are kept from their first call, and what is right for one row of a form compares
+                # every row with every other when a million come at once.
+                run("DISCARD PLANS")
                 done = self._put_back()
                 if self._outside(lambda track: f"SELECT id FROM {track.before}"):
                     raise UndoRefused([], unseen=True)
