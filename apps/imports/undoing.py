@@ -35,6 +35,7 @@ from .rights import may
 
 NAMED, TOLD = 2_000, 100
 ORIGIN = "undo"
+OUT_OF_TIME = "57014"  # a statement took longer than the session allows: a page less than a command
 # The status of every day follows from the transitions and is counted with them.
 SHADOWS = frozenset({"fsm.employeestatusperiod"})
 # What is tied to a record by kind and id instead of a foreign key, and is somebody's decision about it.
@@ -196,6 +197,16 @@ class _Undo:
                 )
             ) from stuck
         except DatabaseError as error:
+            if getattr(error.__cause__, "sqlstate", None) == OUT_OF_TIME:
+                raise Refusal(
+                    Reason(
+                        _(
+                            "This takes longer than a page may: nothing was taken back. Use the command undo_import %(job)s."
+                        )
+                        % {"job": self.job.pk},
+                        code="too_long",
+                    )
+                ) from error
             if (reason := explain_database_error(error)) is None:
                 raise
             raise Refusal(reason) from error

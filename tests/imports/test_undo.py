@@ -29,6 +29,7 @@ from apps.demand.models import PositionCoverage, UnitCoverage
 from apps.fsm.models import EmployeeStatusPeriod, EmployeeTransitionLog
 from apps.fsm.services import apply_transition
 from apps.imports.models import ImportJob
+from apps.imports.rewinding import Rewinding, run
 from apps.imports.undoing import UndoRefused
 from apps.offer.models import LedgerWeek
 from apps.org.models import Employee, Leave, OrgUnit, Position
@@ -353,6 +354,19 @@ class TestRefused:
         with pytest.raises(Refusal) as refused:
             undo(job)
         assert refused.value.reasons[0].code == "no_record"
+
+    def test_a_page_has_less_time_than_the_command(self, house: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+        job = brought("employees", PEOPLE, "E9,Ana,Paz,H1,2026-01-05")
+        state = current_state()
+
+        def endless(self: Rewinding) -> None:
+            run("SET LOCAL statement_timeout = 20")
+            run("SELECT pg_sleep(5)")
+
+        monkeypatch.setattr(Rewinding, "compare", endless)
+        with pytest.raises(Refusal, match=f"undo_import {job}"):
+            undo(job)
+        assert current_state() == state
 
     def test_no_more_than_so_many_rows_are_named(self, house: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("apps.imports.undoing.NAMED", 3)
