@@ -201,7 +201,8 @@ class _Undo:
                 raise Refusal(
                     Reason(
                         _(
-                            "This takes longer than a page may: nothing was taken back. Use the command undo_import %(job)s."
+                            "This takes longer than a page may: nothing was taken back. "
+                            "Use the command undo_import %(job)s."
                         )
                         % {"job": self.job.pk},
                         code="too_long",
