@@ -32,7 +32,11 @@ ROOT: Path = settings.BASE_DIR
 CODE = ("apps", "project", "worker", "fixtures")
 
 # Rows that the door writes about subjects of higher floors, which it knows by kind only.
-UPWARD_KEYS = {("fsm.EmployeeTransitionLog", "subject"), ("fsm.EmployeeStatusPeriod", "employee")}
+UPWARD_KEYS = {
+    ("fsm.EmployeeTransitionLog", "subject"),
+    ("fsm.EmployeeStatusPeriod", "employee"),
+    ("fsm.HistoricalEmployeeStatusPeriod", "employee"),
+}
 # Apps without a folder of tests, and why.
 UNTESTED_ALONE = {
     "api": "a place, and nothing in it yet",

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 SIGN = """
     SELECT set_config('coveris.actor', '', false), set_config('coveris.reason', '', false),
-           set_config('coveris.origin', %s, false)
+           set_config('coveris.origin', %s, false), set_config('coveris.deed', '', false)
 """
 
 

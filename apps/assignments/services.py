@@ -128,6 +128,7 @@ def _log_what_was_confirmed(
     rows = [
         AssignmentTransitionLog(
             subject=row,
+            subject_code=row.log_code,
             from_status=row.status,
             to_status=row.status,
             transition="propose" if id(row) in new else "change",

@@ -247,7 +247,7 @@ def _shown(
 
 def _deed(entry: AuditEntry, source: Source) -> str:
     if entry.kind == "TRANSITION":
-        move = MACHINES[source.name].by_name.get(entry.deed)
+        move = MACHINES[source.name].told(entry.deed)
         # A proposal is entered and its hours change, neither is a move; the log tells both like a transition.
         others = {"propose": _("Propose"), "change": pgettext("history", "Changed")}
         return str(move.label) if move else others.get(entry.deed, entry.deed)
@@ -293,7 +293,7 @@ def _detail(source: Source, now: dict[str, Any], names: dict[str, dict[str, str]
 
 def _facts(machine: Any, now: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a transition was told beside its reason."""
-    move = machine.by_name.get(now.get("transition"))
+    move = machine.told(now.get("transition", ""))
     needs = {need.name: need for need in move.needs} if move else {}
     found = []
     for name, value in (now.get("metadata") or {}).items():

@@ -13,20 +13,35 @@ from simple_history.models import HistoricalRecords
 from .triggers import StatementTrigger, changed_rows
 
 UNRECORDED = ("created_at", "updated_at")
+DEED = "NULLIF(current_setting('coveris.deed', true), '')::uuid"
 
 
 class Origin(models.Model):
-    """Where a change came from: admin, import, command, task, api; "sql" when nobody said."""
+    """Where a change came from: admin, import, undo, command, task, api; "sql" when nobody said.
+
+    `deed` is what the writes of one import, or of one undo, have in common.
+    """
 
     origin = models.CharField(max_length=32, default="sql", editable=False)
+    deed = models.UUIDField(null=True, editable=False)
 
     class Meta:
         abstract = True
 
 
+class _Records(HistoricalRecords):
+    """History with an index of what belongs to a deed; few rows do, and those are asked for all at once."""
+
+    def get_meta_options(self, model: Any) -> dict[str, Any]:
+        index = models.Index(
+            fields=["deed"], name=f"deed_{model._meta.model_name}"[:30], condition=models.Q(deed__isnull=False)
+        )
+        return {**super().get_meta_options(model), "indexes": [index]}
+
+
 def records(excluded_fields: tuple[str, ...] = (), **options: Any) -> HistoricalRecords:
     """Return the history of a model. Excluded fields are neither kept nor compared."""
-    return HistoricalRecords(
+    return _Records(
         bases=[Origin],
         user_db_constraint=False,
         excluded_fields=[*UNRECORDED, *excluded_fields],
@@ -51,11 +66,12 @@ class HistoryTrigger(StatementTrigger):
         new = ", ".join(f'n."{column}"' for column in columns)
         return f"""
             INSERT INTO "{history._meta.db_table}" ({quoted}, "history_date", "history_type",
-                "history_user_id", "history_change_reason", "origin")
+                "history_user_id", "history_change_reason", "origin", "deed")
             SELECT {new}, clock.at, '{mark}',
                 NULLIF(current_setting('coveris.actor', true), '')::uuid,
                 NULLIF(current_setting('coveris.reason', true), ''),
-                COALESCE(NULLIF(current_setting('coveris.origin', true), ''), 'sql')
+                COALESCE(NULLIF(current_setting('coveris.origin', true), ''), 'sql'),
+                {DEED}
             FROM (SELECT clock_timestamp() AS at OFFSET 0) clock, {source};
             RETURN NULL;
         """

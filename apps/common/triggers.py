@@ -43,6 +43,37 @@ def columns_of(model: Any, names: tuple[str, ...] | None = None) -> list[str]:
     return [field.column for field in fields if names is None or field.name in names or field.column in names]
 
 
+class LoggedRowsStay(StatementTrigger):
+    """Refuse to delete rows that a log tells about, as its foreign key would; the undo of an import alone may.
+
+    `logs` are the columns that name the row, as table.column. A log keeps the ids of what an undo took away, so it has
+    no foreign key that could refuse.
+    """
+
+    def __init__(self, *, logs: tuple[str, ...], **options: Any):
+        self.logs = logs
+        super().__init__(operation=pgtrigger.Delete, **options)
+
+    def get_func(self, model: Any) -> str:
+        key = model._meta.pk.column
+        columns = [column.split(".") for column in self.logs]
+        told = " OR ".join(
+            f'EXISTS (SELECT FROM old_rows o JOIN "{table}" l ON l."{column}" = o."{key}")' for table, column in columns
+        )
+        return f"""
+            IF COALESCE(current_setting('coveris.origin', true), '') <> 'undo' AND ({told}) THEN
+                RAISE EXCEPTION 'rows of {model._meta.db_table} that a log tells about cannot be deleted'
+                    USING ERRCODE = 'foreign_key_violation', TABLE = '{model._meta.db_table}';
+            END IF;
+            RETURN NULL;
+        """
+
+
+def stays_while_logged(*logs: str) -> pgtrigger.Trigger:
+    """Return the trigger that keeps rows of which these columns of logs (table.column) tell."""
+    return LoggedRowsStay(name="stays_while_logged", logs=logs)
+
+
 def append_only(name: str = "append_only") -> pgtrigger.Trigger:
     """Return the trigger that refuses to change or remove rows of a log."""
     return pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)

@@ -15,7 +15,7 @@ from apps.common.filters import AutocompleteSelectFilter
 from .buttons import status_badge
 from .employee_fsm import MACHINE
 from .models import EmployeeStatusPeriod, EmployeeTransitionLog
-from .reading import LogScreen, move_filter
+from .reading import LogScreen, gone, move_filter
 
 
 @admin.register(EmployeeTransitionLog)
@@ -27,11 +27,13 @@ class EmployeeTransitionLogAdmin(LogScreen, ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
     )
     list_select_related = ("subject", "actor")
-    search_fields = ("subject__family_name", "subject__given_name", "subject__employee_number")
+    search_fields = ("subject__family_name", "subject__given_name", "subject__employee_number", "subject_code")
     search_help_text = gettext_lazy("Name or employee number")
 
     @display(description=gettext_lazy("employee"))
     def whom(self, obj: EmployeeTransitionLog) -> str:
+        if obj.subject is None:
+            return gone(obj.subject_code)
         return two_lines(f"{obj.subject.family_name}, {obj.subject.given_name}", obj.subject.employee_number)
 
 

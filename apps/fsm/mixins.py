@@ -28,6 +28,11 @@ class Lifecycle(ConcurrentTransitionMixin, models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def log_code(self) -> str:
+        """Return the code under which logs keep this row, should it be gone one day."""
+        raise NotImplementedError
+
     def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
         if fields is None or "status" in fields:
             self.__dict__.pop("status", None)

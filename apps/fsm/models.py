@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.changes.triggers import mark_triggers
+from apps.common.acting import current_deed
+from apps.common.history import history_triggers, records
 from apps.common.models import DateRange
 from apps.common.triggers import append_only
 
@@ -18,7 +20,11 @@ from .querysets import OfVisibleEmployees
 
 
 class TransitionLog(models.Model):
-    """One transition that happened: append-only, written in the transaction of the deed."""
+    """One transition that happened: append-only, written in the transaction of the deed.
+
+    Every concrete log has a `subject`, kept by its id alone: the undo of an import may take the row itself away, and
+    `subject_code` then still tells which one it was. Nobody else can delete a row that has a log.
+    """
 
     from_status = models.CharField(_("from"), max_length=16)
     to_status = models.CharField(_("to"), max_length=16)
@@ -35,6 +41,8 @@ class TransitionLog(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     metadata = models.JSONField(_("details"), default=dict, blank=True)
     created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+    subject_code = models.CharField(_("code"), max_length=120, blank=True, default="", editable=False)
+    deed = models.UUIDField(null=True, editable=False, db_default=current_deed())
 
     class Meta:
         abstract = True
@@ -46,7 +54,7 @@ class TransitionLog(models.Model):
 
     def __str__(self) -> str:
         machine = self.subject_model().machine
-        move = machine.by_name.get(self.transition)
+        move = machine.told(self.transition)
         names = dict(machine.states.choices)
         label = move.label if move else self.transition
         return f"{label}: {names.get(self.from_status, '')} → {names.get(self.to_status, '')}"
@@ -56,8 +64,9 @@ class EmployeeTransitionLog(TransitionLog):
     """The transitions of an employee."""
 
     subject = models.ForeignKey(
-        "org.Employee", models.PROTECT, related_name="transition_logs", verbose_name=_("employee")
-    )
+        "org.Employee", models.PROTECT, null=True, db_constraint=False, related_name="transition_logs",
+        verbose_name=_("employee"),
+    )  # fmt: skip
     objects = OfVisibleEmployees.as_manager()
     employee_path = "subject"
 
@@ -66,7 +75,11 @@ class EmployeeTransitionLog(TransitionLog):
         verbose_name_plural = _("employee transitions")
         ordering = ["-id"]
         default_permissions = ("view", "export")
-        indexes = [models.Index(fields=["subject", "-id"]), models.Index(fields=["-created_at"])]
+        indexes = [
+            models.Index(fields=["subject", "-id"]),
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["deed"], name="deed_employeelog", condition=models.Q(deed__isnull=False)),
+        ]
         triggers = [append_only()]
 
 
@@ -83,6 +96,7 @@ class EmployeeStatusPeriod(models.Model):
     from_day = models.DateField(_("from"))
     until_day = models.DateField(_("until"), null=True, blank=True)
 
+    history = records()
     objects = OfVisibleEmployees.as_manager()
     employee_path = "employee"
 
@@ -112,7 +126,7 @@ class EmployeeStatusPeriod(models.Model):
                 fields=["until_day", "employee"], condition=models.Q(until_day__isnull=False), name="fsm_period_ends"
             ),
         ]
-        triggers = mark_triggers(employee="employee_id")
+        triggers = [*history_triggers(), *mark_triggers(employee="employee_id")]
 
     def __str__(self) -> str:
         return f"{self.get_status_display()} {self.from_day} – {self.until_day or ''}"

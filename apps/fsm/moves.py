@@ -46,6 +46,11 @@ class Move:
     help: Any = ""
 
 
+# From any state to the one before a deed that is undone (apps.fsm.taking_back). It has no sources and no target of its
+# own, so that no machine offers it and the door opens for it to nobody.
+TAKE_BACK = Move("take_back", (), "", _("Take back"), system=True, help=_("An import was undone."))
+
+
 @dataclass(frozen=True)
 class Machine:
     """The whole machine of one model: states with labels, badge colours and shapes, and the moves between them."""
@@ -59,6 +64,10 @@ class Machine:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {move.name: move for move in self.moves})
+
+    def told(self, name: str) -> Move | None:
+        """Return the move of an entry of the log: one of the machine's own, or the way back out of them."""
+        return TAKE_BACK if name == TAKE_BACK.name else self.by_name.get(name)
 
     def moves_from(self, state: str) -> list[Move]:
         """Return the moves that start in a state, system ones included."""

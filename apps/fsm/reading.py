@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -16,20 +17,36 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from apps.common.badges import two_lines
 from apps.common.columns import moment_column, short_day
 
 from .buttons import status_badge
-from .moves import Machine
+from .moves import TAKE_BACK, Machine
 
 
 class LogScreen:
     """The columns of a log of transitions; put it before ReadOnlyAdmin. A subclass adds `whom`."""
 
     machine: ClassVar[Machine]
+    list_select_related: ClassVar[tuple[str, ...]]
     list_display = ("happened", "whom", "move", "came_from", "went_to", "by", "reason")
-    fields = ("happened", "subject", "move", "came_from", "went_to", "by", "reason", "particulars")
+    fields = ("happened", "about", "move", "came_from", "went_to", "by", "reason", "particulars")
     ordering = ("-id",)
     happened = moment_column("created_at", gettext_lazy("when"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Join the subject on the page of one entry too: of one that is gone there is only its code."""
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        return rows.select_related(*self.list_select_related)
+
+    @display(description=gettext_lazy("record"))
+    def about(self, obj: Any) -> str:
+        """Return the subject with a link; of one that is gone its code."""
+        if obj.subject is None:
+            return gone(obj.subject_code)
+        opts = obj.subject._meta
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.subject.pk])
+        return format_html('<a href="{}">{}</a>', url, obj.subject)
 
     @display(description=gettext_lazy("transition"))
     def move(self, obj: Any) -> str:
@@ -57,6 +74,11 @@ class LogScreen:
         return format_html_join("", "<div>{}</div>", ((line,) for line in lines)) or "–"
 
 
+def gone(code: str) -> str:
+    """Return whom an entry is about when an undo took the row away: its code, and that it is gone."""
+    return two_lines(code or "–", _("no longer there"))
+
+
 def move_filter(machine: Machine) -> type[DropdownFilter]:
     """Return the filter of a log by transition."""
 
@@ -65,7 +87,7 @@ def move_filter(machine: Machine) -> type[DropdownFilter]:
         parameter_name = "transition"
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-            return [(move.name, move.label) for move in machine.moves]
+            return [(move.name, move.label) for move in (*machine.moves, TAKE_BACK)]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             return queryset.filter(transition=self.value()) if self.value() else queryset
@@ -90,12 +112,13 @@ def log_rows(machine: Machine, logs: Iterable[Any]) -> list[dict[str, Any]]:
 
 def move_label(machine: Machine, name: str) -> str:
     """Return what a transition is called; its name for one that no longer exists."""
-    move = machine.by_name.get(name)
+    move = machine.told(name)
     return str(move.label) if move else name
 
 
 def state_badge(machine: Machine, state: str) -> SafeString | str:
-    return status_badge(machine, state) if state in machine.states.values else state
+    """Return a state's badge; of a row that an undo took away, that there is none any more."""
+    return status_badge(machine, state) if state in machine.states.values else state or _("no longer there")
 
 
 def details(machine: Machine, log: Any) -> list[tuple[str, str]]:

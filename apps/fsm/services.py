@@ -254,6 +254,7 @@ def _log(deed: Deed, metadata: Mapping[str, Any]) -> None:
     rows = [
         log(
             subject=subject,
+            subject_code=subject.log_code,
             from_status=deed.before[subject.pk],
             to_status=subject.status,
             transition=deed.move.name,

@@ -19,7 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from apps.business_rules.admin.words import page_of, sentence_of
+from apps.business_rules.models import RuleViolation
 from apps.common.admin import ReadOnlyAdmin
+from apps.common.admin.dialogs import PAGE_MEDIA, Dialog, Dialogs, text_field
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
@@ -28,8 +31,9 @@ from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob
 from .rights import in_order, kinds_for
-from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, upload
+from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, undo_import, upload
 from .shown import impact_shown
+from .undoing import may_undo, opened_by
 from .writing import FORMATS
 
 if TYPE_CHECKING:
@@ -39,28 +43,29 @@ TONES = {
     JobState.UPLOADED: Tone.BLUE,
     JobState.PREVIEWED: Tone.YELLOW,
     JobState.APPLIED: Tone.GREEN,
+    JobState.UNDONE: Tone.GREY,
     JobState.REFUSED: Tone.RED,
     JobState.ABANDONED: Tone.GREY,
 }
 # Our pages need none of the scripts of Django's forms and lists.
-LOOKS = Media(css={"all": ["imports/sheets.css"]})
+LOOKS = PAGE_MEDIA + Media(css={"all": ["imports/sheets.css"]})
 SEPARATOR_LABELS = {
     "comma": gettext_lazy("comma ,"),
     "semicolon": gettext_lazy("semicolon ;"),
     "tab": gettext_lazy("tabulator"),
     "pipe": "|",
 }
-ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN = 300, 200, 100
+ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN, OPENED_SHOWN = 300, 200, 100, 20
 
 
 @admin.register(ImportJob)
-class ImportJobAdmin(ReadOnlyAdmin):
+class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
     """Imports, one's own (all of them for an ADMIN)."""
 
     icon = "upload_file"
     list_display = ("sheet", "state_shown", "counts", "user", "created_at")
     list_filter = ("state", "kind")
-    list_select_related = ("user",)
+    list_select_related = ("user", "undone_by")
     search_fields = ("file_name",)
     ordering = ("-id",)
     sortable_anyway = ()
@@ -83,6 +88,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
             view("confirm", self.confirm_view),
             view("abandon", self.abandon_view),
             view("refused", self.refused_view),
+            view("undo", self.undo_view),
             template,
             *super().get_urls(),
         ]
@@ -162,6 +168,8 @@ class ImportJobAdmin(ReadOnlyAdmin):
         ]
         warnings = job.options.get("warnings", [])
         whole = job.mode == Mode.ALL_OR_NOTHING
+        opened = opened_by(job, _person(request)) if job.state == JobState.UNDONE else None
+        broken = list(opened.select_related("rule")[: OPENED_SHOWN + 1]) if opened is not None else []
         is_owner = job.user_id == request.user.pk
         may_confirm = (
             is_owner and job.state == JobState.PREVIEWED and not stale and bool(job.options.get("read_as"))
@@ -179,6 +187,9 @@ class ImportJobAdmin(ReadOnlyAdmin):
                 "is_stale": stale,
                 "is_owner": is_owner,
                 "may_confirm": may_confirm,
+                "opened": [(sentence_of(one), page_of(RuleViolation, one.pk)) for one in broken[:OPENED_SHOWN]],
+                "opened_more": len(broken) > OPENED_SHOWN,
+                "may_undo": job.state == JobState.APPLIED and job.deed is not None and may_undo(job, _person(request)),
                 "whole": whole,
                 "good": good,
                 "read_as": job.options.get("read_as", {}),
@@ -244,6 +255,33 @@ class ImportJobAdmin(ReadOnlyAdmin):
         if resource is None or not self.has_add_permission(request):
             raise Http404
         return _download(template_xlsx(resource(), user=_person(request)), f"{_kind_label(kind)}.xlsx")
+
+    def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason and take the import back, or say why not and name what changed since."""
+        job = self._job(request, object_id)
+        if not may_undo(job, _person(request)):
+            raise PermissionDenied
+        page = reverse("admin:imports_importjob_change", args=[job.pk])
+        dialog = Dialog(
+            title=_("Take this import back"),
+            about=f"{_kind_label(job.kind)}: {job.file_name}",
+            help=_(
+                "What the sheet created is deleted and what it changed gets its old values, transitions included; all "
+                "of it or nothing. It is refused if anything was changed since. To have it again, bring the sheet in "
+                "again."
+            ),
+            lines=[self.counts(job)],
+            submit=_("Take it back"),
+            back=page,
+            fields={"reason": text_field(label=_("Reason"))},
+            danger=True,
+        )
+
+        def deed(values: dict[str, Any], confirmed: bool) -> str:
+            undo_import(job=job, actor=_person(request), reason=values["reason"])
+            return _("The import is taken back.")
+
+        return self.run_dialog(request, dialog, deed)
 
     def _posted(self, request: HttpRequest, object_id: str) -> ImportJob:
         if request.method != "POST":

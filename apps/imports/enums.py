@@ -10,6 +10,7 @@ class JobState(models.TextChoices):
     UPLOADED = "UPLOADED", _("Uploaded")
     PREVIEWED = "PREVIEWED", _("Previewed")
     APPLIED = "APPLIED", _("Applied")
+    UNDONE = "UNDONE", _("Taken back")
     REFUSED = "REFUSED", _("Refused")
     ABANDONED = "ABANDONED", _("Abandoned")
 

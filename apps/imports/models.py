@@ -33,6 +33,15 @@ class ImportJob(Recorded):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
     )
+    # What the history calls the writes of this import, and of its undo.
+    deed = models.UUIDField(null=True, unique=True, editable=False)
+    undo_deed = models.UUIDField(null=True, editable=False)
+    undone = models.JSONField(_("what was taken back"), default=dict, blank=True)
+    undone_at = models.DateTimeField(_("taken back"), null=True, blank=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+",
+        verbose_name=_("taken back by"),
+    )  # fmt: skip
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
 
     objects = ImportJobQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""What can be done with sheets: bring one in, look at what it would do, confirm it."""
+"""What can be done with sheets: bring one in, look at what it would do, confirm it, take it back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -30,6 +31,7 @@ from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_f
 from .reports import SHOWN_CHANGES, Report, report_on
 from .returning import refused_xlsx
 from .rights import may
+from .undoing import undo_import as undo_import
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -84,10 +86,11 @@ def import_sheet(
     coverage and rules.
     """
     _refuse_forbidden(kind, actor)
+    deed = uuid4()
 
     def keep(report: Report, state: str = JobState.APPLIED) -> None:
         with acting(actor, origin="import"):
-            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor, state=state)
+            job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor, state=state, deed=deed)
             _note(job, report, content)
             job.decided_at = timezone.now()
             job.save()
@@ -95,7 +98,7 @@ def import_sheet(
 
     report = _run(
         kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run, in_the_end=keep,
-        with_impact=with_impact,
+        with_impact=with_impact, deed=deed,
     )  # fmt: skip
     if not dry_run and report.job is None:
         keep(report, JobState.REFUSED)
@@ -119,6 +122,7 @@ def upload(
             options={"picked": (options or Options()).as_dict()},
             mode=mode,
             user=actor,
+            deed=uuid4(),
         )
 
 
@@ -208,7 +212,7 @@ def _content(job: ImportJob) -> bytes:
 def _run_job(job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None) -> Report:
     return _run(
         job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
-        dry_run=dry_run, in_the_end=agree, with_impact=dry_run,
+        dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed,
     )  # fmt: skip
 
 
@@ -224,6 +228,7 @@ def _run(
     dry_run: bool,
     in_the_end: Callable[[Report], None] | None = None,
     with_impact: bool,
+    deed: UUID | None,
 ) -> Report:
     """Read, check and write inside one transaction; take it back if it is a dry run or nothing may come of it.
 
@@ -238,7 +243,7 @@ def _run(
         table = read_file(
             content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
         )
-        with acting(actor, reason=reason[:200], origin="import"):
+        with acting(actor, reason=reason[:200], origin="import", deed=deed):
             report, rows = _bring_in(resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact)
             report.read_as = {
                 "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,

@@ -16,6 +16,7 @@ from django_fsm import FSMField, transition
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import DateRange, Recorded
+from apps.common.triggers import stays_while_logged
 from apps.fsm.mixins import Lifecycle
 
 from ..assignment_fsm import LIVE, MACHINE
@@ -114,6 +115,7 @@ class Assignment(Lifecycle, Recorded):
         ]  # fmt: skip
         triggers = [
             *history_triggers(),
+            stays_while_logged("assignments_assignmenttransitionlog.subject_id"),
             *mark_triggers(
                 employee="employee_id", position="position_id",
                 watch=("employee_id", "position_id", "effective_hours", "is_reinforcement", "status", "starts_on",
@@ -128,6 +130,10 @@ class Assignment(Lifecycle, Recorded):
     def code(self) -> str:
         """Return EMPLOYEE/POSITION/START, by which people and sheets name an assignment."""
         return f"{self.employee.employee_number}/{self.position.code}/{self.starts_on}"
+
+    @property
+    def log_code(self) -> str:
+        return self.code
 
     def is_about(self, user: Any) -> bool:
         return self.employee.is_about(user)

@@ -13,8 +13,9 @@ class AssignmentTransitionLog(TransitionLog):
     """The transitions of an assignment."""
 
     subject = models.ForeignKey(
-        "assignments.Assignment", models.PROTECT, related_name="transition_logs", verbose_name=_("assignment")
-    )
+        "assignments.Assignment", models.PROTECT, null=True, db_constraint=False, related_name="transition_logs",
+        verbose_name=_("assignment"),
+    )  # fmt: skip
     objects = OfVisibleAssignments.as_manager()
 
     class Meta:
@@ -22,5 +23,9 @@ class AssignmentTransitionLog(TransitionLog):
         verbose_name_plural = _("assignment transitions")
         ordering = ["-id"]
         default_permissions = ("view", "export")
-        indexes = [models.Index(fields=["subject", "-id"]), models.Index(fields=["-created_at"])]
+        indexes = [
+            models.Index(fields=["subject", "-id"]),
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["deed"], name="deed_assignmentlog", condition=models.Q(deed__isnull=False)),
+        ]
         triggers = [append_only()]

@@ -247,7 +247,7 @@ class _Signed:
 
     @classmethod
     def by(cls, actor: User | None, outer: Sequence[str | None]) -> _Signed:
-        return cls(signing([str(actor.pk) if actor else "", str(REASON), "task"]), signing(outer))
+        return cls(signing([str(actor.pk) if actor else "", str(REASON), "task", outer[3]]), signing(outer))
 
 
 @dataclass(frozen=True)

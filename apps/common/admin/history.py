@@ -162,6 +162,7 @@ def origin_label(origin: str) -> str:
     labels = {
         "admin": _("administration"),
         "import": _("sheet"),
+        "undo": _("import taken back"),
         "command": _("command"),
         "task": _("scheduled job"),
         "api": _("API"),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
+from apps.common.triggers import stays_while_logged
 from apps.fsm.employee_fsm import GIVING, EmployeeStatus
 from apps.fsm.mixins import EmployeeLifecycle
 
@@ -72,6 +73,7 @@ class Employee(EmployeeLifecycle, Recorded):
         ]
         triggers = [
             *history_triggers(),
+            stays_while_logged("fsm_employeetransitionlog.subject_id", "tags_tagchangelog.employee_id"),
             *mark_triggers(employee="id", watch=("status", "last_day", "hired_on", "home_unit_id", "employee_number")),
             # Whoever moves changes what two units have.
             *mark_triggers(home="home_unit_id", watch=("home_unit_id",), name="home"),
@@ -79,6 +81,10 @@ class Employee(EmployeeLifecycle, Recorded):
 
     def __str__(self) -> str:
         return f"{self.family_name}, {self.given_name} ({self.employee_number})"
+
+    @property
+    def log_code(self) -> str:
+        return self.employee_number
 
     def is_about(self, user: Any) -> bool:
         return self.user_id is not None and self.user_id == user.pk

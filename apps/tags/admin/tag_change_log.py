@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -28,7 +30,7 @@ CHANGES = {
 
 @admin.register(TagChangeLog)
 class TagChangeLogAdmin(ReadOnlyAdmin):
-    list_display = ("happened", "person", "tag", "what", "days", "by", "reason")
+    list_display = ("happened", "person", "which", "what", "days", "by", "reason")
     list_filter = (
         ("change", ChoicesDropdownFilter),
         ("employee", AutocompleteSelectFilter),
@@ -39,11 +41,22 @@ class TagChangeLogAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Name or employee number")
     ordering = ("-id",)
     happened = moment_column("created_at", gettext_lazy("when"))
-    fields = ("happened", "employee", "tag", "what", "days_before", "days_after", "by", "reason")
+    fields = ("happened", "person", "which", "what", "days_before", "days_after", "by", "reason")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TagChangeLog]:
+        """Join whose and which on the page of one entry too: an undo may have taken them away."""
+        rows: QuerySet[TagChangeLog] = super().get_queryset(request).select_related(*self.list_select_related)
+        return rows
 
     @display(description=gettext_lazy("employee"))
     def person(self, obj: TagChangeLog) -> str:
+        if obj.employee is None:
+            return two_lines(f"#{obj.employee_id}", _("no longer there"))
         return two_lines(f"{obj.employee.family_name}, {obj.employee.given_name}", obj.employee.employee_number)
+
+    @display(description=gettext_lazy("tag"))
+    def which(self, obj: TagChangeLog) -> str:
+        return str(obj.tag or f"#{obj.tag_id}")
 
     @display(description=gettext_lazy("change"))
     def what(self, obj: TagChangeLog) -> str:

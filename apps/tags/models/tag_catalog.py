@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import Recorded
+from apps.common.triggers import stays_while_logged
 
 from ..enums import TagType
 from ..querysets import TagCatalogQuerySet
@@ -54,6 +55,7 @@ class TagCatalog(Recorded):
         ]
         triggers = [
             *history_triggers(),
+            stays_while_logged("tags_tagchangelog.tag_id"),
             *mark_triggers(tag="id", watch=("hours_delta", "type")),
             ContractTrigger(name="contract_update", operation=pgtrigger.Update),
         ]

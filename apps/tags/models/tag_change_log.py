@@ -12,12 +12,20 @@ from ..enums import TagChange
 
 
 class TagChangeLog(models.Model):
-    """A tag added, changed or removed; append-only, written by a trigger."""
+    """A tag added, changed or removed; append-only, written by a trigger.
+
+    Whose and which are kept by id alone, for the undo of an import may take them away (apps.fsm.models.TransitionLog).
+    """
 
     employee_path = "employee"
 
-    employee = models.ForeignKey("org.Employee", models.PROTECT, related_name="tag_changes", verbose_name=_("employee"))
-    tag = models.ForeignKey("tags.TagCatalog", models.PROTECT, related_name="+", verbose_name=_("tag"))
+    employee = models.ForeignKey(
+        "org.Employee", models.PROTECT, null=True, db_constraint=False, related_name="tag_changes",
+        verbose_name=_("employee"),
+    )  # fmt: skip
+    tag = models.ForeignKey(
+        "tags.TagCatalog", models.PROTECT, null=True, db_constraint=False, related_name="+", verbose_name=_("tag")
+    )
     change = models.CharField(_("change"), max_length=16, choices=TagChange)
     before = models.JSONField(_("before"), null=True, blank=True)
     after = models.JSONField(_("after"), null=True, blank=True)
@@ -39,4 +47,4 @@ class TagChangeLog(models.Model):
         triggers = [append_only()]
 
     def __str__(self) -> str:
-        return f"{self.get_change_display()}: {self.tag}"
+        return f"{self.get_change_display()}: {self.tag or '–'}"
