@@ -29,7 +29,6 @@ class ImportJob(Recorded):
     refused = models.PositiveIntegerField(_("refused"), default=0)
     errors = models.JSONField(_("refused rows"), default=list, blank=True)
     impact = models.JSONField(_("impact"), default=dict, blank=True)
-    touched = models.JSONField(_("what it touched"), default=dict, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
     )
