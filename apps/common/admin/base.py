@@ -50,10 +50,15 @@ class BaseAdmin(Scoped, ServiceWrites, ModelAdmin):
     linked_lookups: ClassVar[tuple[str, ...]] = ()
 
     def get_paginator(
-        self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, orphans: int = 0, allow_empty: bool = True
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        per_page: int,
+        orphans: int = 0,
+        allow_empty_first_page: bool = True,
     ) -> CappedPaginator:
         counting = counting_for(request.user) if self.scoped else None
-        return self.paginator(queryset, per_page, orphans, allow_empty, counting=counting)
+        return self.paginator(queryset, per_page, orphans, allow_empty_first_page, counting=counting)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedChangeList]:
         return CappedChangeList
