@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import number_format
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
 
 from apps.business_rules.models import BusinessRule
+from apps.business_rules.registry import rule_with_code
 
 
 def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
@@ -16,7 +17,7 @@ def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
     coverage, rules = impact.get("coverage"), impact.get("rules", {})
     if not coverage:
         return None
-    names = dict(BusinessRule.objects.values_list("code", "name"))
+    names = {code: _name(code, name) for code, name in BusinessRule.objects.values_list("code", "name")}
     opened, closed = rules.get("opened", {}), rules.get("closed", {})
     return {
         "looked": True,
@@ -34,19 +35,37 @@ def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
                 "name": names.get(code, code),
                 "opened": opened.get(code, 0),
                 "closed": closed.get(code, 0),
-                "opened_text": _("%(count)s opened") % {"count": opened.get(code, 0)},
-                "closed_text": _("%(count)s closed") % {"count": closed.get(code, 0)},
+                "opened_text": _counted(
+                    ngettext("%(count)s opened", "%(count)s opened", opened.get(code, 0)), opened, code
+                ),
+                "closed_text": _counted(
+                    ngettext("%(count)s closed", "%(count)s closed", closed.get(code, 0)), closed, code
+                ),
             }
             for code in sorted({*opened, *closed})
         ],
     }
 
 
+def _name(code: str, stored: str) -> str:
+    """Return what a rule is called: in the reader's language unless staff gave it a name of their own."""
+    rule = rule_with_code(code)
+    if rule is None:
+        return stored
+    with override("en"):
+        is_own = str(rule.name) != stored
+    return stored if is_own else str(rule.name)
+
+
+def _counted(text: str, counts: dict[str, int], code: str) -> str:
+    return text % {"count": counts.get(code, 0)}
+
+
 def _missing(figures: dict[str, dict[str, str]]) -> dict[str, Any]:
     before, after = (Decimal(figures["deficit_hours"][side]) for side in ("before", "after"))
     return {
-        "before": number_format(before, 2, use_l10n=True),
-        "after": number_format(after, 2, use_l10n=True),
+        "before": number_format(before, 2, use_l10n=True, force_grouping=True),
+        "after": number_format(after, 2, use_l10n=True, force_grouping=True),
         "worse": after > before,
         "better": after < before,
     }
