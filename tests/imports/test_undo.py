@@ -91,7 +91,7 @@ def taken_back(seed: int) -> Counter[str]:
 
 
 class TestWhatWasIsAgain(TestCase):
-    @property_settings(max_examples=60, deadline=None)
+    @property_settings(max_examples=25, deadline=None)
     @given(seed=st.integers(0, 2**32))
     def test_of_any_sheets_in_any_clinic(self, seed: int) -> None:
         taken_back(seed)
