@@ -156,7 +156,6 @@ class Rewinding:
     def __init__(self, deed: UUID):
         self.deed = deed
         self.settled: list[UUID] = []
-        self.size = 0  # rows it touched, of all tables; known after `find`
         self.tracks = [Track(model, model._meta.label_lower) for model in self._written()]
 
     def of(self, model: Any) -> Track | None:
@@ -176,7 +175,7 @@ class Rewinding:
         """Read what the deed did into the temporary tables. What it wrote cannot change any more."""
         for track in self.tracks:
             run(f"DROP TABLE IF EXISTS {track.touched}, {track.before}, {track.pending}")
-            self.size += run(
+            run(
                 f"""
                 CREATE TEMP TABLE {track.touched} ON COMMIT DROP AS
                 SELECT mine.id, mine.first, f.history_type <> '+' AS was, l.history_type <> '-' AS stays

@@ -33,7 +33,7 @@ from .models import ImportJob
 from .rewinding import Rewinding, Stuck, Track, history_of, run
 from .rights import may
 
-NAMED, TOLD, MANY = 2_000, 100, 2_000
+NAMED, TOLD = 2_000, 100
 ORIGIN = "undo"
 OUT_OF_TIME = "57014"  # a statement took longer than the session allows: a page less than a command
 # The status of every day follows from the transitions and is counted with them.
@@ -180,10 +180,6 @@ class _Undo:
                 work.settled = _settled()
                 work.compare()
                 self._refuse_what_stands_against_it()
-                # The plans of triggers are kept from their first call, and what is right for one row of a form compares
-                # every row with every other when a million come at once.
-                if work.size > MANY:
-                    run("DISCARD PLANS")
                 done = self._put_back()
                 if self._outside(lambda track: f"SELECT id FROM {track.before}"):
                     raise UndoRefused([], unseen=True)
