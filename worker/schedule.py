@@ -51,6 +51,10 @@ JOBS = (
         _("Somebody is waiting for it in a large house; it is kept for whoever looks next."),
     ),
     Job(
+        _("Look at and bring in large sheets"), "imports.run_waiting", schedule(2),
+        _("Somebody is waiting for them; one whose worker died is taken up again."),
+    ),
+    Job(
         _("Look again for coverage running out"), "inbox.refresh_if_asked", schedule(10),
         _("Somebody asked for it on the inbox."),
     ),

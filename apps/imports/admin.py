@@ -31,8 +31,21 @@ from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob
 from .rights import in_order, kinds_for
-from .services import PREVIEW_LIFE, NotConfirmed, abandon, confirm, preview, undo_import, upload
-from .shown import impact_shown
+from .services import (
+    AT_ONCE,
+    PREVIEW_LIFE,
+    UNDER_WAY,
+    NotConfirmed,
+    abandon,
+    cancel,
+    confirm,
+    preview,
+    request_confirm,
+    request_preview,
+    undo_import,
+    upload,
+)
+from .shown import impact_shown, progress_shown
 from .undoing import may_undo, opened_by
 from .writing import FORMATS
 
@@ -41,6 +54,8 @@ if TYPE_CHECKING:
 
 TONES = {
     JobState.UPLOADED: Tone.BLUE,
+    JobState.READING: Tone.BLUE,
+    JobState.APPLYING: Tone.BLUE,
     JobState.PREVIEWED: Tone.YELLOW,
     JobState.APPLIED: Tone.GREEN,
     JobState.UNDONE: Tone.GREY,
@@ -88,6 +103,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             view("confirm", self.confirm_view),
             view("abandon", self.abandon_view),
             view("refused", self.refused_view),
+            view("cancel", self.cancel_view),
             view("undo", self.undo_view),
             template,
             *super().get_urls(),
@@ -128,7 +144,10 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                         options=form.options(),
                         mode=form.cleaned_data["mode"],
                     )
-                    preview(job=job, actor=_person(request))
+                    if form.cleaned_data["file"].size <= AT_ONCE:
+                        preview(job=job, actor=_person(request))
+                    else:
+                        request_preview(job=job, actor=_person(request))
                 except Refusal as refusal:
                     for sentence in refusal.explain():
                         form.add_error("file", sentence)
@@ -153,6 +172,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         job = self._job(request, object_id)
         open_still = job.state in (JobState.UPLOADED, JobState.PREVIEWED)
+        under_way = progress_shown(job) if job.state in UNDER_WAY else None
         stale = open_still and job.created_at < timezone.now() - PREVIEW_LIFE
         good = job.options.get("good", {})
         errors = job.errors
@@ -185,6 +205,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 "state": badge(job.get_state_display(), TONES[JobState(job.state)]),
                 "is_open": open_still and not stale,
                 "is_stale": stale,
+                "under_way": under_way,
+                "failure": job.options.get("failure", ""),
                 "is_owner": is_owner,
                 "may_confirm": may_confirm,
                 "opened": [(sentence_of(one), page_of(RuleViolation, one.pk)) for one in broken[:OPENED_SHOWN]],
@@ -211,6 +233,15 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
     def confirm_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)
         page = HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+        if len(job.content or b"") > AT_ONCE:
+            try:
+                request_confirm(
+                    job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", "")
+                )
+            except Refusal as refusal:
+                for sentence in refusal.explain():
+                    messages.error(request, sentence)
+            return page
         try:
             report = confirm(job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", ""))
         except NotConfirmed:
@@ -236,6 +267,18 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         else:
             messages.success(request, _("The file was dropped; nothing was changed."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_changelist"))
+
+    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Have the worker stop that is at it."""
+        job = self._posted(request, object_id)
+        try:
+            cancel(job=job, actor=_person(request))
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        else:
+            messages.success(request, _("It is being stopped; nothing will be changed."))
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def refused_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Hand out the refused rows to whoever brought the file."""

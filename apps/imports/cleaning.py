@@ -7,7 +7,7 @@ take) does so only where the cell changes something: what is stored already may 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from apps.common.cells import CellError, Reading, Text, as_shown, fold, is_empty
 from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, Reference, SheetResource
 
+from .enums import Stage
 from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
 
@@ -107,7 +108,7 @@ class Cells:
 
     # Rows
 
-    def load(self) -> None:
+    def load(self, tell: Callable[[str, int], None] = lambda stage, rows: None) -> None:
         """Read every row into sheet_cells; raise Unreadable for what is wrong with the file on the way."""
         if self.errors:
             self.rows = sum(1 for _row in self.table)
@@ -123,6 +124,7 @@ class Cells:
                 for chunk in batched(self.table, CHUNK, strict=False):
                     copy.write(self._clean(chunk))
                     self.rows += len(chunk)
+                    tell(Stage.READING, self.rows)
         for place in sorted(self._unnamed):
             self._fault(
                 "",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from .enums import Mode
-from .reading import Options
+from .reading import UPLOAD, Options
 from .rights import kinds_for
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ class UploadForm(forms.Form):
     kind = forms.ChoiceField(label=_("kind of sheet"), widget=UnfoldAdminSelectWidget())
     file = forms.FileField(
         label=_("file"),
-        help_text=_("CSV or XLSX, up to 10 MB."),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.xlsx"}),
     )
     dates = forms.ChoiceField(
@@ -67,6 +67,7 @@ class UploadForm(forms.Form):
         usual = {"dates": "dmy", "decimal": "comma"} if spanish else {"dates": "iso", "decimal": "point"}
         kwargs["initial"] = usual | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = _now("CSV or XLSX, up to %(size)s MB.") % {"size": UPLOAD.file >> 20}
         kind: Any = self.fields["kind"]
         kind.choices = [
             (name, capfirst(str(resource.model()._meta.verbose_name_plural)))

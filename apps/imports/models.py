@@ -2,11 +2,12 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.models import Recorded
 
-from .enums import JobState, Mode
+from .enums import JobState, Mode, Stage
 from .querysets import ImportJobQuerySet
 
 
@@ -43,6 +44,8 @@ class ImportJob(Recorded):
     )  # fmt: skip
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
 
+    attempts = models.PositiveSmallIntegerField(_("times begun by a worker"), default=0, editable=False)
+
     objects = ImportJobQuerySet.as_manager()
 
     class Meta:
@@ -53,3 +56,22 @@ class ImportJob(Recorded):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.file_name}"
+
+
+class ImportProgress(models.Model):
+    """How far a worker is with an import. Written beside the import's own transaction, and so without a foreign key."""
+
+    job_id = models.BigIntegerField(_("import"), primary_key=True)
+    stage = models.CharField(_("stage"), max_length=16, choices=Stage)
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    cancelled = models.BooleanField(_("to be stopped"), default=False)
+    updated_at = models.DateTimeField(_("last change"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("progress of an import")
+        verbose_name_plural = _("progress of imports")
+        ordering = ["job_id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.get_stage_display()}"

@@ -27,5 +27,5 @@ class ImportJobQuerySet(models.QuerySet[Any]):
         return self.filter(user_id=user.pk) if user.is_active else self.none()
 
     def stale(self, before: datetime) -> Self:
-        """Return uploads from before a moment that nobody decided about."""
-        return self.filter(state__in=[JobState.UPLOADED, JobState.PREVIEWED], created_at__lt=before)
+        """Return uploads from before a moment that nobody decided about, or no worker came to look at."""
+        return self.filter(state__in=[JobState.UPLOADED, JobState.READING, JobState.PREVIEWED], created_at__lt=before)

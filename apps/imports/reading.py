@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.common.cells import BLANKS, Reading, as_shown, fold, is_empty
@@ -46,16 +47,16 @@ class Unreadable(Refusal):
 class Limits:
     """What a file may take. A page takes little; a command takes more under the same caps of memory."""
 
-    file: int = 10 * MEGABYTE
-    unpacked: int = 40 * MEGABYTE
-    rows: int = 100_000
+    file: int
+    unpacked: int = 400 * MEGABYTE
+    rows: int = 300_000
     columns: int = 100
     memory: int = 512  # MiB, of the child that parses a workbook
-    seconds: int = 20
+    seconds: int = 60
 
 
-UPLOAD = Limits()
-COMMAND = Limits(file=500 * MEGABYTE, unpacked=400 * MEGABYTE, rows=2_000_000, seconds=120, memory=2_048)
+UPLOAD = Limits(file=settings.COVERIS_UPLOAD_MB * MEGABYTE)
+COMMAND = Limits(file=1_024 * MEGABYTE, unpacked=1_024 * MEGABYTE, rows=2_000_000, seconds=240)
 
 
 @dataclass(frozen=True)

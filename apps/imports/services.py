@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.business_rules.services.consequences import latest_mark
@@ -23,10 +24,10 @@ from .applying import apply_row_by_row, apply_whole
 from .checking import check, refuse_overlaps
 from .cleaning import Cells
 from .differences import changes
-from .enums import JobState, Mode
+from .enums import JobState, Mode, Stage
 from .impact import impact_since
 from .matching import match
-from .models import ImportJob
+from .models import ImportJob, ImportProgress
 from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
 from .reports import SHOWN_CHANGES, Report, report_on
 from .returning import refused_xlsx
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
 PREVIEW_LIFE = timedelta(minutes=60)
 REFUSED_LIFE = timedelta(days=7)
 KEPT_ERRORS = 2_000
+UNDER_WAY = (JobState.READING, JobState.APPLYING)
+# What is no larger is looked at and brought in while the person waits: some five hundred rows.
+AT_ONCE = 64 * 1024
+Tell = Callable[[str, int], None]
+
+
+def _nobody(stage: str, rows: int) -> None:
+    """Tell nobody how far an import is."""
 
 
 class _TakeBack(Exception):
@@ -119,18 +128,52 @@ def upload(
             file_name=str(file.name)[:255],
             content=content,
             digest=hashlib.sha256(content).hexdigest(),
-            options={"picked": (options or Options()).as_dict()},
+            options={"picked": (options or Options()).as_dict(), "language": get_language()},
             mode=mode,
             user=actor,
             deed=uuid4(),
         )
 
 
-def preview(*, job: ImportJob, actor: User) -> Report:
+def request_preview(*, job: ImportJob, actor: User) -> ImportJob:
+    """Have a worker look at an uploaded sheet; its page tells how far it is."""
+    _refuse_stranger(job, actor)
+    _refuse_decided(job)
+    return _ask_for(job, actor, JobState.READING, job.options)
+
+
+def request_confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> ImportJob:
+    """Have a worker bring a previewed sheet in; `confirmed_warnings` as for `confirm`."""
+    _refuse_stranger(job, actor)
+    _refuse_decided(job)
+    if job.state != JobState.PREVIEWED:
+        raise Refusal(Reason(_("Look at the preview first."), code="not_previewed"))
+    return _ask_for(job, actor, JobState.APPLYING, {**job.options, "confirmed": confirmed_warnings})
+
+
+def _ask_for(job: ImportJob, actor: User, state: str, options: dict[str, Any]) -> ImportJob:
+    with acting(actor, origin="import"):
+        job.state, job.options, job.attempts = state, options, 0
+        job.save(update_fields=["state", "options", "attempts", "updated_at"])
+    return job
+
+
+def cancel(*, job: ImportJob, actor: User) -> None:
+    """Have a worker stop with an import before it writes; one no worker has begun is dropped by the next."""
+    _refuse_stranger(job, actor)
+    if job.state not in UNDER_WAY:
+        raise Refusal(Reason(_("This import is decided already: upload the file again."), code="decided"))
+    with acting(actor, origin="import"):
+        ImportProgress.objects.update_or_create(
+            job_id=job.pk, defaults={"cancelled": True}, create_defaults={"cancelled": True, "stage": Stage.READING}
+        )
+
+
+def preview(*, job: ImportJob, actor: User, tell: Tell = _nobody) -> Report:
     """Tell what an uploaded sheet would do: everything is done for real in a transaction, and taken back."""
     _refuse_stranger(job, actor)
     _refuse_decided(job)
-    report = _run_job(job, actor, dry_run=True)
+    report = _run_job(job, actor, dry_run=True, tell=tell)
     with acting(actor, origin="import"):
         _note(job, report, _content(job))
         job.state = JobState.PREVIEWED
@@ -139,7 +182,7 @@ def preview(*, job: ImportJob, actor: User) -> Report:
     return report
 
 
-def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> Report:
+def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "", tell: Tell = _nobody) -> Report:
     """Apply a previewed sheet; `confirmed_warnings` names exactly the warnings that were seen (`digest_of`).
 
     Raise NotConfirmed if others came up meanwhile: nothing is written, and the preview must be looked at again.
@@ -148,14 +191,14 @@ def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "") -> Rep
     with transaction.atomic():
         job = ImportJob.objects.select_for_update().get(pk=job.pk)
         _refuse_decided(job)
-        if job.state != JobState.PREVIEWED:
+        if job.state not in (JobState.PREVIEWED, JobState.APPLYING):
             raise Refusal(Reason(_("Look at the preview first."), code="not_previewed"))
 
         def agree(report: Report) -> None:
             if report.warnings and digest_of(report.warnings) != confirmed_warnings:
                 raise NotConfirmed(report)
 
-        report = _run_job(job, actor, dry_run=False, agree=agree)
+        report = _run_job(job, actor, dry_run=False, agree=agree, tell=tell)
         with acting(actor, origin="import"):
             content = _content(job)
             job.content = None
@@ -177,6 +220,18 @@ def abandon(*, job: ImportJob, actor: User) -> ImportJob:
             setattr(job, name, value)
         job.save()
     return job
+
+
+def forget(*, job_id: int, state: str) -> None:
+    """End a job a worker was at, with nothing of its file kept but why."""
+    with acting(None, origin="task"):
+        job = ImportJob.objects.select_for_update().get(pk=job_id)
+        failure = job.options.get("failure", "")
+        for name, value in _forgotten().items():
+            setattr(job, name, value)
+        job.state = state
+        job.options = {"failure": failure} if failure else {}
+        job.save()
 
 
 def _forgotten() -> dict[str, Any]:
@@ -209,10 +264,12 @@ def _content(job: ImportJob) -> bytes:
     return bytes(job.content or b"")
 
 
-def _run_job(job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None) -> Report:
+def _run_job(
+    job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None, tell: Tell
+) -> Report:
     return _run(
         job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
-        dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed,
+        dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed, tell=tell,
     )  # fmt: skip
 
 
@@ -229,6 +286,7 @@ def _run(
     in_the_end: Callable[[Report], None] | None = None,
     with_impact: bool,
     deed: UUID | None,
+    tell: Tell = _nobody,
 ) -> Report:
     """Read, check and write inside one transaction; take it back if it is a dry run or nothing may come of it.
 
@@ -244,7 +302,9 @@ def _run(
             content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
         )
         with acting(actor, reason=reason[:200], origin="import", deed=deed):
-            report, rows = _bring_in(resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact)
+            report, rows = _bring_in(
+                resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact, tell=tell
+            )
             report.read_as = {
                 "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
                 **table.options.as_dict(),
@@ -263,20 +323,29 @@ def _run(
 
 
 def _bring_in(
-    resource: SheetResource, table: Table, actor: User | None, *, whole: bool, dry_run: bool, with_impact: bool
+    resource: SheetResource,
+    table: Table,
+    actor: User | None,
+    *,
+    whole: bool,
+    dry_run: bool,
+    with_impact: bool,
+    tell: Tell,
 ) -> tuple[Report, int]:
     """Read, match, check and write a sheet in the transaction under way; return the report and how many rows it has."""
     begun = latest_mark()
     cells = Cells(resource, table)
-    cells.load()
+    cells.load(tell)
     if cells.errors:
         return report_on(cells, None, None, shown=[], whole=whole, dry_run=dry_run), cells.rows
+    tell(Stage.CHECKING, cells.rows)
     sheet = match(cells, actor)
     check(sheet, cells)
     if whole:
         refuse_overlaps(sheet)
     shown = changes(sheet, 2 * SHOWN_CHANGES)
     outcome = None
+    tell(Stage.WRITING, cells.rows)
     if not whole:
         outcome = apply_row_by_row(sheet)
     elif sheet.fetch(f"SELECT count(*) FILTER (WHERE {EFFECTIVE}) > 0 AND NOT bool_or(refused) FROM sheet_rows s")[0][
@@ -285,6 +354,7 @@ def _bring_in(
         outcome = apply_whole(sheet)
     report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
     if with_impact and outcome is not None and report.created + report.updated:
+        tell(Stage.IMPACT, cells.rows)
         told = impact_since(begun, actor)
         report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
     if report.refused:
@@ -329,7 +399,7 @@ def _refuse_stranger(job: ImportJob, actor: User) -> None:
 
 
 def _refuse_decided(job: ImportJob) -> None:
-    if job.state not in (JobState.UPLOADED, JobState.PREVIEWED) or job.content is None:
+    if job.state not in (JobState.UPLOADED, JobState.PREVIEWED, *UNDER_WAY) or job.content is None:
         raise Refusal(Reason(_("This import is decided already: upload the file again."), code="decided"))
     if job.created_at < timezone.now() - PREVIEW_LIFE:
         raise Refusal(Reason(_("This preview is older than an hour: upload the file again."), code="stale"))

@@ -11,6 +11,9 @@ from django.utils.translation import ngettext, override
 from apps.business_rules.models import BusinessRule
 from apps.business_rules.registry import rule_with_code
 
+from .enums import JobState, Stage
+from .models import ImportJob, ImportProgress
+
 
 def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
     """Return what the page says of an impact; None where a sheet has none."""
@@ -44,6 +47,24 @@ def impact_shown(impact: dict[str, Any]) -> dict[str, Any] | None:
             }
             for code in sorted({*opened, *closed})
         ],
+    }
+
+
+def progress_shown(job: ImportJob) -> dict[str, Any]:
+    """Return how far a worker is: the stages that are over, the one it is at, and the rows read."""
+    found = ImportProgress.objects.filter(job_id=job.pk).first()
+    stages = [Stage.READING, Stage.CHECKING, Stage.WRITING]
+    if job.state == JobState.READING:
+        stages.append(Stage.IMPACT)
+    at = stages.index(Stage(found.stage)) if found is not None and found.stage in stages else -1
+    return {
+        "is_begun": found is not None,
+        "rows": found.rows if found is not None else 0,
+        "percent": 100 * max(at, 0) // len(stages),
+        "over": [stage.label for stage in stages[: max(at, 0)]],
+        "now": stages[at].label if at >= 0 else "",
+        "to_come": [stage.label for stage in stages[max(at, 0) + (at >= 0) :]],
+        "may_cancel": (found is None or not found.cancelled) and (at < 0 or stages[at] != Stage.WRITING),
     }
 
 

@@ -224,6 +224,9 @@ COVERIS_SWEEP_WORK_MEM = "256MB"  # of PostgreSQL, for the one statement by whic
 COVERIS_WHAT_IF_LOCK_SECONDS = 2.0  # how long a what-if waits for records somebody else is changing
 COVERIS_WHAT_IF_SECONDS = 10.0  # how long each of its statements may take
 COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose passwords are public
+COVERIS_UPLOAD_MB = env.whole("COVERIS_UPLOAD_MB", 100)  # how large a sheet a page takes
+if not 1 <= COVERIS_UPLOAD_MB <= 500:
+    raise ImproperlyConfigured("COVERIS_UPLOAD_MB must be from 1 to 500.")
 COVERIS_STALLED_DAYS = env.whole("COVERIS_STALLED_DAYS", 7)  # after so many days a proposal is told as waiting
 COVERIS_CLIFF_LEAD_DAYS = env.whole("COVERIS_CLIFF_LEAD_DAYS", 30)  # how far the inbox looks for whoever said nothing
 if not 0 <= COVERIS_CLIFF_LEAD_DAYS <= 90:

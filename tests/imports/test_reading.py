@@ -67,12 +67,12 @@ def test_quotes_newlines_and_lines_of_the_file() -> None:
         (b'code,title\nP1,"open', "bad_quotes"),
         (b'code,title\nP1,"a"b', "bad_quotes"),
         (b"code\n" + b"x" * 200_000, "cell_too_long"),
-        (b"code\n" + b"x\n" * 100_001, "too_many_rows"),
+        (b"code\n" + b"x\n" * (UPLOAD.rows + 1), "too_many_rows"),
         (b"\x89PNG\r\n\x1a\n....", "not_a_sheet"),
         (b"%PDF-1.7 ....", "not_a_sheet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100, "not_a_sheet"),
         (b"PK\x03\x04 broken", "damaged"),
-        (b"x" * (10 * MEGABYTE + 1), "too_big"),
+        (b"x" * (UPLOAD.file + 1), "too_big"),
         ((",".join(f"c{n}" for n in range(101)) + "\nx").encode(), "too_many_columns"),
     ],
 )
@@ -323,4 +323,4 @@ def test_both_lines_of_a_duplicate_are_named(clinic: Any) -> None:
 
 def test_the_command_takes_larger_files_than_the_page() -> None:
     assert COMMAND.rows > UPLOAD.rows and COMMAND.file > UPLOAD.file
-    assert len(list(read(b"code\n" + b"x\n" * 100_001, limits=COMMAND))) == 100_001
+    assert len(list(read(b"code\n" + b"x\n" * (UPLOAD.rows + 1), limits=COMMAND))) == UPLOAD.rows + 1

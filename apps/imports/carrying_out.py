@@ -1,0 +1,126 @@
+"""Large sheets are looked at and brought in by a worker: the wish is the job's row, which it finds within seconds.
+
+A session's lock holds the job, so that a killed worker leaves it to the next. All rows and what becomes of the job are
+one transaction; how far it is, and whether somebody wants it to stop, goes over a connection of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connection
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from apps.common.errors import Refusal
+
+from .enums import JobState, Stage
+from .models import ImportJob, ImportProgress
+from .services import NotConfirmed, Tell, confirm, forget, preview
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+logger = logging.getLogger("coveris.imports")
+
+RUNNING = 7_340  # the class of the advisory locks that hold a job
+MOST_ATTEMPTS = 3
+NOTE = """
+    INSERT INTO imports_importprogress (job_id, stage, rows, cancelled, updated_at)
+    VALUES (%s, %s, %s, false, clock_timestamp())
+    ON CONFLICT (job_id) DO UPDATE SET stage = excluded.stage, rows = excluded.rows, updated_at = clock_timestamp()
+    RETURNING cancelled
+"""
+
+
+class Cancelled(Exception):
+    """Somebody wants the import to stop; nothing of it is kept."""
+
+
+def run_waiting_imports() -> int:
+    """Carry out what was asked for, and take up what a killed worker left; return how many came to an end."""
+    waiting = ImportJob.objects.filter(state__in=[JobState.READING, JobState.APPLYING]).order_by("pk")
+    return sum(carry_out(pk) for pk in waiting.values_list("pk", flat=True))
+
+
+def carry_out(pk: int) -> bool:
+    """Look at, or bring in, what a job holds; say whether it came to an end. Safe to run twice, and twice at once."""
+    with _held(pk) as is_held:
+        job = ImportJob.objects.filter(pk=pk, state__in=[JobState.READING, JobState.APPLYING]).first()
+        if not is_held or job is None:
+            return False
+        actor = job.user
+        if job.attempts >= MOST_ATTEMPTS or actor is None:
+            _give_up(job, _("It was begun %(times)s times and never came to an end.") % {"times": job.attempts})
+            return True
+        ImportJob.objects.filter(pk=pk).update(attempts=job.attempts + 1)
+        with override(job.options.get("language")), _telling(pk) as tell:
+            try:
+                _carry_out(job, actor, tell)
+            except Cancelled:
+                _end(job, JobState.ABANDONED)
+            except Refusal as refusal:
+                _give_up(job, " ".join(refusal.explain()))
+        ImportProgress.objects.filter(job_id=pk).delete()
+    return True
+
+
+def _carry_out(job: ImportJob, actor: User, tell: Tell) -> None:
+    if job.state == JobState.READING:
+        preview(job=job, actor=actor, tell=tell)
+        return
+    try:
+        confirm(job=job, actor=actor, confirmed_warnings=job.options.get("confirmed", ""), tell=tell)
+    except NotConfirmed:
+        # Others came up meanwhile: they are to be looked at before anything is kept.
+        preview(job=job, actor=actor, tell=tell)
+
+
+def _give_up(job: ImportJob, why: str) -> None:
+    logger.warning("import %s was given up: %s", job.pk, why)
+    ImportJob.objects.filter(pk=job.pk).update(options={**job.options, "failure": why})
+    _end(job, JobState.REFUSED)
+
+
+def _end(job: ImportJob, state: str) -> None:
+    forget(job_id=job.pk, state=state)
+
+
+@contextmanager
+def _held(pk: int) -> Iterator[bool]:
+    """Hold a job by a lock of the session; yield whether it could be had."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, pk % 2**31])
+        (is_held,) = cursor.fetchone()
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, pk % 2**31])
+
+
+@contextmanager
+def _telling(pk: int) -> Iterator[Tell]:
+    """Yield what notes how far a job has come and raises Cancelled where somebody asked for that."""
+    other: Any = connection.copy()
+
+    def tell(stage: str, rows: int) -> None:
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(NOTE, [pk, stage, rows])
+                (cancelled,) = cursor.fetchone()
+        except DatabaseError:
+            logger.warning("how far import %s has come could not be noted", pk, exc_info=True)
+            return
+        # Once rows are being written it is nearly over: what is asked then comes too late.
+        if cancelled and stage != Stage.WRITING:
+            raise Cancelled
+
+    try:
+        yield tell
+    finally:
+        other.close()
