@@ -107,6 +107,9 @@ def _held(pk: int) -> Iterator[bool]:
 def _telling(pk: int) -> Iterator[Tell]:
     """Yield what notes how far a job has come and raises Cancelled where somebody asked for that."""
     other: Any = connection.copy()
+    with other.cursor() as cursor:
+        # Whoever asks for a stop holds the row for a moment; nobody is to wait long for a note.
+        cursor.execute("SET lock_timeout = '500ms'")
 
     def tell(stage: str, rows: int) -> None:
         try:
