@@ -11,6 +11,8 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from apps.common.holding import held
+
 from .due import due_subjects
 from .figures import kept
 from .marks import mark
@@ -77,7 +79,7 @@ def run_waiting_proofs() -> list[Proof]:
 
 def carry_out(proof: Proof) -> Proof:
     """Carry a proof out, unless somebody else is at it or it is done. One that fails thrice is given up and says so."""
-    with _held(proof.pk) as is_held:
+    with held(RUNNING, proof.pk) as is_held:
         if not is_held:
             return proof
         proof.refresh_from_db()
@@ -117,20 +119,6 @@ def _keep(proof: Proof, found: Comparison) -> None:
                 origin=proof.origin,
                 subjects={kind: ids for kind, ids in drifted.items() if ids},
             )
-
-
-@contextmanager
-def _held(pk: int) -> Iterator[bool]:
-    """Hold a proof by a lock of the session, which a killed worker leaves; yield whether it could be had."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, pk % 2**31])
-        (is_held,) = cursor.fetchone()
-    try:
-        yield is_held
-    finally:
-        if is_held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, pk % 2**31])
 
 
 @contextmanager

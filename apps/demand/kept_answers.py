@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from apps.common.clock import today
+from apps.common.holding import held
 
 from .models.kept_answer import KeptAnswer
 
@@ -81,7 +82,7 @@ def carry_out[Kept: KeptAnswer](kept: Kept, find: Callable[[Kept, Tell], dict[st
     `find` returns the fields to write beside those of every answer. One that fails thrice is given up, says so, and is
     asked for again when somebody looks.
     """
-    with _held(kept) as is_held:
+    with held(LOCKS[kept._meta.db_table], kept.pk) as is_held:
         if not is_held:
             return False
         kept.refresh_from_db()
@@ -105,21 +106,6 @@ def carry_out[Kept: KeptAnswer](kept: Kept, find: Callable[[Kept, Tell], dict[st
             setattr(kept, name, value)
         kept.save(update_fields=list(fields))
     return True
-
-
-@contextmanager
-def _held(kept: KeptAnswer) -> Iterator[bool]:
-    """Hold an answer by a lock of the session, which a killed worker leaves; yield whether it could be had."""
-    lock = [LOCKS[kept._meta.db_table], kept.pk % 2**31]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)
-        (is_held,) = cursor.fetchone()
-    try:
-        yield is_held
-    finally:
-        if is_held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from apps.common.errors import Refusal
+from apps.common.holding import held
 
 from .enums import JobState, Stage
 from .models import ImportJob, ImportProgress
@@ -48,7 +49,7 @@ def run_waiting_imports() -> int:
 
 def carry_out(pk: int) -> bool:
     """Look at, or bring in, what a job holds; say whether it came to an end. Safe to run twice, and twice at once."""
-    with _held(pk) as is_held:
+    with held(RUNNING, pk) as is_held:
         job = ImportJob.objects.filter(pk=pk, state__in=[JobState.READING, JobState.APPLYING]).first()
         if not is_held or job is None:
             return False
@@ -87,20 +88,6 @@ def _give_up(job: ImportJob, why: str) -> None:
 
 def _end(job: ImportJob, state: str) -> None:
     forget(job_id=job.pk, state=state)
-
-
-@contextmanager
-def _held(pk: int) -> Iterator[bool]:
-    """Hold a job by a lock of the session; yield whether it could be had."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, pk % 2**31])
-        (is_held,) = cursor.fetchone()
-    try:
-        yield is_held
-    finally:
-        if is_held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, pk % 2**31])
 
 
 @contextmanager

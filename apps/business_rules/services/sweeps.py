@@ -24,6 +24,7 @@ from apps.common.acting import READ as READ_SIGNATURE
 from apps.common.acting import acting, signing
 from apps.common.clock import monday_of, today
 from apps.common.errors import Reason, Refusal
+from apps.common.holding import held
 from apps.common.prepared import Statement
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of
@@ -347,17 +348,11 @@ def _tell_unjudged(code: str) -> None:
 
 
 def _carry_out(run: EvaluationRun) -> EvaluationRun:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNNING, run.pk % 2**31])
-        if not cursor.fetchone()[0]:
-            return run
-    try:
-        run.refresh_from_db()
-        if run.finished_at is None:
-            _judge_everyone(run)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUNNING, run.pk % 2**31])
+    with held(RUNNING, run.pk) as is_held:
+        if is_held:
+            run.refresh_from_db()
+            if run.finished_at is None:
+                _judge_everyone(run)
     return run
 
 
