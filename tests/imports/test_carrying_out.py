@@ -60,7 +60,7 @@ def test_a_worker_looks_at_it_then_brings_it_in(job: ImportJob, clinic: Any) -> 
     assert (job.state, job.created, job.content) == (JobState.APPLIED, 2_000, None)
     assert job.impact["coverage"] is not None
     assert Employee.objects.filter(employee_number__startswith="N").count() == 2_000
-    assert not ImportProgress.objects.exists()
+    assert not ImportProgress.objects.filter(job_id=job.pk).exists()
     assert run_waiting_imports() == 0
 
 
@@ -75,7 +75,7 @@ def test_carried_out_twice_it_has_one_effect(job: ImportJob, clinic: Any) -> Non
 def test_what_is_asked_to_stop_leaves_nothing(job: ImportJob, clinic: Any) -> None:
     ImportProgress.objects.create(job_id=job.pk, stage=Stage.READING)
     cancel(job=job, actor=clinic.manager)
-    assert ImportProgress.objects.get().cancelled
+    assert ImportProgress.objects.get(job_id=job.pk).cancelled
 
 
 def test_a_stop_is_heard_between_two_pieces(job: ImportJob, clinic: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from apps.imports.models import ImportJob
+from apps.imports.reading import UPLOAD
 from apps.imports.services import drop_stale
 from apps.imports.tasks import drop_stale as drop_stale_task
 from apps.org.models import Employee, Position
@@ -154,7 +155,7 @@ def test_what_is_asked_before(manager: Any, house: Any, client: Any) -> None:
     assert 'value="employees"' in shown and 'value="org_units"' not in shown and 'value="tags"' not in shown
     refused = manager.post(reverse(ADD), {"kind": "tags", "file": SimpleUploadedFile("t.csv", b"code"), **SPANISH})
     assert refused.status_code == 200 and not ImportJob.objects.exists()
-    big = SimpleUploadedFile("p.csv", b"x" * (10 * 1024 * 1024 + 1))
+    big = SimpleUploadedFile("p.csv", b"x" * (UPLOAD.file + 1))
     assert manager.post(reverse(ADD), {"kind": "positions", "file": big, **SPANISH}).status_code == 200
     assert not ImportJob.objects.exists()
     for user in (house.supervisor, house.viewer):
