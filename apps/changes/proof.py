@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from apps.common.holding import held
+from apps.common.holding import held, noting
 
 from .due import due_subjects
 from .figures import kept
@@ -123,22 +123,14 @@ def _keep(proof: Proof, found: Comparison) -> None:
 
 @contextmanager
 def _telling(pk: int) -> Iterator[Callable[[Kind, int], None]]:
-    """Yield what notes how far a proof has come, on a connection of its own: the comparison is one long transaction."""
-    other = connection.copy()
+    """Yield what notes how far a proof has come."""
     done: list[str] = []
+    with noting(f"proof {pk}") as note:
 
-    def tell(kind: Kind, checked: int) -> None:
-        done.append(kind.value)
-        try:
-            with other.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE changes_proof SET done = to_jsonb(%s::text[]), checked = %s WHERE id = %s",
-                    [done, checked, pk],
-                )
-        except DatabaseError:
-            logger.warning("how far proof %s has come could not be noted", pk, exc_info=True)
+        def tell(kind: Kind, checked: int) -> None:
+            done.append(kind.value)
+            note(
+                "UPDATE changes_proof SET done = to_jsonb(%s::text[]), checked = %s WHERE id = %s", [done, checked, pk]
+            )
 
-    try:
         yield tell
-    finally:
-        other.close()

@@ -1,14 +1,21 @@
-"""Work of one kind that is held while somebody is at it: by a lock of the session, which a killed worker leaves."""
+"""Long work of one kind: held while somebody is at it, and telling how far it is beside its own transaction."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
+
+logger = logging.getLogger("coveris.work")
 
 
 @contextmanager
 def held(kind: int, pk: int) -> Iterator[bool]:
-    """Hold one piece of work (`kind` is the class of its locks); yield whether it could be had."""
+    """Hold one piece of work by a lock of the session, which a killed worker leaves; yield whether it could be had.
+
+    `kind` is the class of its locks.
+    """
     lock = [kind, pk % 2**31]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)
@@ -19,3 +26,26 @@ def held(kind: int, pk: int) -> Iterator[bool]:
         if is_held:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
+
+
+@contextmanager
+def noting(what: str) -> Iterator[Callable[[str, Sequence[Any]], Any]]:
+    """Yield what carries out a statement on a connection of its own, for work that is one long transaction.
+
+    It returns the statement's first row, if it has any. A note that cannot be made is logged and stops nothing.
+    """
+    other: Any = connection.copy()
+
+    def note(sql: str, params: Sequence[Any] = ()) -> Any:
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(sql, params)
+                return cursor.fetchone() if cursor.description else None
+        except DatabaseError:
+            logger.warning("how far %s has come could not be noted", what, exc_info=True)
+            return None
+
+    try:
+        yield note
+    finally:
+        other.close()

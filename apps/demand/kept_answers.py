@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from apps.common.clock import today
-from apps.common.holding import held
+from apps.common.holding import held, noting
 
 from .models.kept_answer import KeptAnswer
 
@@ -110,19 +110,9 @@ def carry_out[Kept: KeptAnswer](kept: Kept, find: Callable[[Kept, Tell], dict[st
 
 @contextmanager
 def _telling(kept: KeptAnswer) -> Iterator[Tell]:
-    """Yield what notes how far it has come, on a connection of its own: the work is one transaction."""
-    other = connection.copy()
-
-    def tell(done: int, to_do: int) -> None:
-        try:
-            with other.cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE {kept._meta.db_table} SET done = %s, to_do = %s WHERE id = %s", [done, to_do, kept.pk]
-                )
-        except DatabaseError:
-            logger.warning("how far %s %s has come could not be noted", kept._meta.db_table, kept.pk, exc_info=True)
-
-    try:
-        yield tell
-    finally:
-        other.close()
+    """Yield what notes how far it has come."""
+    table = kept._meta.db_table
+    with noting(f"{table} {kept.pk}") as note:
+        yield lambda done, to_do: note(
+            f"UPDATE {table} SET done = %s, to_do = %s WHERE id = %s", [done, to_do, kept.pk]
+        )

@@ -69,6 +69,11 @@ class Machine:
         """Return the move of an entry of the log: one of the machine's own, or the way back out of them."""
         return TAKE_BACK if name == TAKE_BACK.name else self.by_name.get(name)
 
+    @property
+    def inputs(self) -> dict[str, set[str]]:
+        """Return the names of what each move asks for."""
+        return {move.name: {need.name for need in move.needs} for move in self.moves}
+
     def moves_from(self, state: str) -> list[Move]:
         """Return the moves that start in a state, system ones included."""
         return [move for move in self.moves if state in move.sources]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from apps.common.errors import Refusal
-from apps.common.holding import held
+from apps.common.holding import held, noting
 
 from .enums import JobState, Stage
 from .models import ImportJob, ImportProgress
@@ -93,24 +92,14 @@ def _end(job: ImportJob, state: str) -> None:
 @contextmanager
 def _telling(pk: int) -> Iterator[Tell]:
     """Yield what notes how far a job has come and raises Cancelled where somebody asked for that."""
-    other: Any = connection.copy()
-    with other.cursor() as cursor:
+    with noting(f"import {pk}") as note:
         # Whoever asks for a stop holds the row for a moment; nobody is to wait long for a note.
-        cursor.execute("SET lock_timeout = '500ms'")
+        note("SET lock_timeout = '500ms'", ())
 
-    def tell(stage: str, rows: int) -> None:
-        try:
-            with other.cursor() as cursor:
-                cursor.execute(NOTE, [pk, stage, rows])
-                (cancelled,) = cursor.fetchone()
-        except DatabaseError:
-            logger.warning("how far import %s has come could not be noted", pk, exc_info=True)
-            return
-        # Once rows are being written it is nearly over: what is asked then comes too late.
-        if cancelled and stage != Stage.WRITING:
-            raise Cancelled
+        def tell(stage: str, rows: int) -> None:
+            (cancelled,) = note(NOTE, [pk, stage, rows]) or (False,)
+            # Once rows are being written it is nearly over: what is asked then comes too late.
+            if cancelled and stage != Stage.WRITING:
+                raise Cancelled
 
-    try:
         yield tell
-    finally:
-        other.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from apps.common.cells import Text
 from apps.common.resources import VERSION, Reference, References
-from apps.common.staging import Check, StagedSheet, condition, fields_of, literal
+from apps.common.staging import EFFECTIVE, Check, StagedSheet, condition, fields_of, literal
 
 from .cleaning import Cells
 from .differences import seen
@@ -16,7 +16,6 @@ from .matching import own_references
 WIDEST = 11
 # A row the checks are about: its key says which record it is, or that it is new.
 KNOWN = "s.known"
-WRITES = "s.known AND NOT s.refused AND (s.changes <> '{}' OR s.move IS NOT NULL)"
 
 
 def check(sheet: StagedSheet, cells: Cells) -> None:
@@ -232,14 +231,14 @@ def _invariants(sheet: StagedSheet) -> None:
         )
         for invariant in sheet.resource.invariants
     ]
-    sheet.refuse(checks, source=f"({entering(sheet)} WHERE {WRITES}) s")
+    sheet.refuse(checks, source=f"({entering(sheet)} WHERE {EFFECTIVE}) s")
 
 
 def _unique(sheet: StagedSheet) -> None:
     for name in sheet.resource.unique:
         column = sheet.field(name).column
         table = sheet.model._meta.db_table
-        writes = f"{WRITES} AND '{name}' = ANY (s.changes)"
+        writes = f"{EFFECTIVE} AND '{name}' = ANY (s.changes)"
         sheet.execute(
             f"""INSERT INTO sheet_problems (line, col, code, about)
             SELECT DISTINCT ON (s.line) s.line, '{name}', 'unique', jsonb_build_object('line', o.line)

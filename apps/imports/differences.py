@@ -9,7 +9,7 @@ from apps.common.cells import MASK, as_shown
 from apps.common.resources import Column, ReasonColumn, Reference, References, TransitionColumn
 from apps.common.staging import EFFECTIVE, StagedSheet
 
-from .matching import shown_sql
+from .matching import inputs_of, shown_sql
 
 Change = dict[str, Any]
 
@@ -56,7 +56,7 @@ def _differences(
         if not isinstance(column, TransitionColumn | ReasonColumn)
         and (column.name in sheet.present or isinstance(column, References))
     ]
-    inputs = _inputs(sheet)
+    inputs = inputs_of(sheet.resource)
     table = sheet.model._meta.db_table
     before = ", ".join(shown_sql(sheet, column) for column in columns)
     after = ", ".join(_after(sheet, column) for column in columns)
@@ -76,11 +76,6 @@ def _differences(
     return found
 
 
-def _inputs(sheet: StagedSheet) -> dict[str, set[str]]:
-    machine = sheet.resource.machine
-    return {} if machine is None else {move.name: {need.name for need in move.needs} for move in machine.moves}
-
-
 def _after(sheet: StagedSheet, column: Column) -> str:
     if isinstance(column, References):
         if column.name in sheet.present:
@@ -95,7 +90,7 @@ def _after(sheet: StagedSheet, column: Column) -> str:
             WHERE code <> ALL (string_to_array(s.v_{other}, '|'))), '')"""
     if isinstance(column, Reference):
         return f"s.v_{column.name}"
-    if column.only_with or column.name in {name for names in _inputs(sheet).values() for name in names}:
+    if column.only_with or column.name in set().union(*inputs_of(sheet.resource).values()):
         return f"COALESCE(s.v_{column.name}::text, '')"
     field = sheet.field(column.name)
     rendered = f's."e_{field.column}"'

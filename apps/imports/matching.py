@@ -56,6 +56,11 @@ def own_references(resource: SheetResource) -> list[Reference]:
     ]
 
 
+def inputs_of(resource: SheetResource) -> dict[str, set[str]]:
+    """Return what each transition of a kind of sheet asks for; nothing for records without a status."""
+    return {} if resource.machine is None else resource.machine.inputs
+
+
 def _name_each_other(sheet: StagedSheet) -> None:
     """Let rows hang on new rows of the same sheet; what is new has its key already."""
     (key, *_others) = sheet.resource.key_columns()
@@ -106,11 +111,8 @@ class _Statement:
 
     def _is_kept(self, name: str) -> bool:
         column = self.columns[name]
-        return column.key or not column.attribute or isinstance(column, Reference) or name in self._inputs()
-
-    def _inputs(self) -> set[str]:
-        machine = self.resource.machine
-        return set() if machine is None else {need.name for move in machine.moves for need in move.needs}
+        taken = any(name in names for names in inputs_of(self.resource).values())
+        return column.key or not column.attribute or isinstance(column, Reference) or taken
 
     # Which record
 
@@ -186,11 +188,7 @@ class _Statement:
         """Return SQL that says whether the row writes this column: it differs, and is no transition's business."""
         conditions = [f"NOT {self._is_bad(column.name)}", f"({self.table}.id IS NULL OR {self._differs(column)})"]
         if self.resource.machine is not None and "transition" in self.read:
-            taking = [
-                move.name
-                for move in self.resource.machine.moves
-                if any(need.name == column.name for need in move.needs)
-            ]
+            taking = [move for move, taken in inputs_of(self.resource).items() if column.name in taken]
             if taking:
                 names = ", ".join(f"'{name}'" for name in taking)
                 given = f"c.v_{column.name} IS NOT NULL"
@@ -272,14 +270,10 @@ class _Statement:
             return "NULL::text"
         self.params["version_key"] = self.resource.version_key()
         self.params["separates"] = SEPARATES
-        parts = ", ".join(self.shown(column) for column in self.columns.values())
+        parts = ", ".join(shown_sql(self.sheet, column) for column in self.columns.values())
         content = f"concat_ws(%(separates)s, {parts})"
         hashed = f"encode(sha256(convert_to(%(version_key)s || {content}, 'UTF8')), 'hex')"
         return f"CASE WHEN c.version <> '' AND {self.table}.id IS NOT NULL THEN left({hashed}, {VERSION_LENGTH}) END"
-
-    def shown(self, column: Column) -> str:
-        """Return SQL for the text that a column's widget renders of what is stored; never NULL."""
-        return shown_sql(self.sheet, column)
 
 
 def shown_sql(sheet: StagedSheet, column: Column) -> str:

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from apps.business_rules.services.consequences import latest_mark
+from apps.business_rules.services.what_if import latest_mark
 from apps.common.acting import acting
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 from apps.common.resources import SheetResource, resources
-from apps.common.staging import EFFECTIVE
+from apps.common.staging import EFFECTIVE, StagedSheet
 
 from .applying import apply_row_by_row, apply_whole
 from .checking import check, refuse_overlaps
@@ -216,9 +216,7 @@ def abandon(*, job: ImportJob, actor: User) -> ImportJob:
     with acting(actor, origin="import"):
         job = ImportJob.objects.select_for_update().get(pk=job.pk)
         _refuse_decided(job)
-        for name, value in _forgotten().items():
-            setattr(job, name, value)
-        job.save()
+        _forget(job)
     return job
 
 
@@ -227,11 +225,13 @@ def forget(*, job_id: int, state: str) -> None:
     with acting(None, origin="task"):
         job = ImportJob.objects.select_for_update().get(pk=job_id)
         failure = job.options.get("failure", "")
-        for name, value in _forgotten().items():
-            setattr(job, name, value)
-        job.state = state
-        job.options = {"failure": failure} if failure else {}
-        job.save()
+        _forget(job, state=state, options={"failure": failure} if failure else {})
+
+
+def _forget(job: ImportJob, **otherwise: Any) -> None:
+    for name, value in {**_forgotten(), **otherwise}.items():
+        setattr(job, name, value)
+    job.save()
 
 
 def _forgotten() -> dict[str, Any]:
@@ -348,9 +348,7 @@ def _bring_in(
     tell(Stage.WRITING, cells.rows)
     if not whole:
         outcome = apply_row_by_row(sheet)
-    elif sheet.fetch(f"SELECT count(*) FILTER (WHERE {EFFECTIVE}) > 0 AND NOT bool_or(refused) FROM sheet_rows s")[0][
-        0
-    ]:
+    elif _has_only_good_rows(sheet):
         outcome = apply_whole(sheet)
     report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
     if with_impact and outcome is not None and report.created + report.updated:
@@ -361,6 +359,12 @@ def _bring_in(
         report.refused_rows = refused_xlsx(cells, sheet, report.errors)
     sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
     return report, cells.rows
+
+
+def _has_only_good_rows(sheet: StagedSheet) -> bool:
+    """Say whether some rows change something, and nothing is wrong with any."""
+    sql = f"SELECT count(*) FILTER (WHERE {EFFECTIVE}) > 0 AND NOT bool_or(s.refused) FROM sheet_rows s"
+    return bool(sheet.fetch(sql)[0][0])
 
 
 def _note(job: ImportJob, report: Report, content: bytes) -> None:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from django.db import connection
-
 from apps.changes.due import due_subjects, reached_by
 from apps.changes.models import Kind
-from apps.common.clock import today
 
 from ..enums import UNRESOLVED
 from ..models import RuleViolation
-from ..questions import Question
-from ..sql import settings_in_effect
 from ..unjudged import Unjudged
-from .evaluation import ask
-from .what_if import Ids, marked_since, subjects_of
+from .what_if import Ids, findings_about, marked_since, subjects_of
 
 # Of more subjects than this it is not asked: the sweep that follows the deed says it.
 MOST_SUBJECTS = 250_000
@@ -55,24 +49,12 @@ def consequences_since(mark: int) -> Consequences:
     )
 
 
-def latest_mark() -> int:
-    """Return the mark after which a deed begins."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COALESCE(max(id), 0) FROM changes_mark")
-        return int(cursor.fetchone()[0])
-
-
 Key = tuple[str, str, int]
 
 
 def _found(subjects: Ids) -> tuple[set[Key], Unjudged]:
     unjudged: Unjudged = {}
-    asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
-    if not asked:
-        return set(), unjudged
-    due = due_subjects()
-    narrowed = {kind: ids & subjects.get(kind, set()) if kind != Kind.UNIT else ids for kind, ids in due.items()}
-    findings = ask(settings_in_effect(today()), Question(today(), asked, due=narrowed), unjudged)
+    findings = findings_about(subjects, due_subjects(), unjudged)
     return {finding.key for finding in findings if finding.rule not in unjudged}, unjudged
 
 

@@ -228,7 +228,7 @@ class _Trial:
         touched, judged = Touched(), dict[str, set[int]]()
         with transaction.atomic():
             self._bound(outermost)
-            floor = _latest_mark()
+            floor = latest_mark()
             with transaction.atomic():
                 judgement = Judgement(self.actor, confirmed=True)
                 judgement.unjudged = self.unjudged
@@ -277,11 +277,7 @@ class _Trial:
         subjects = _joined(subjects, subjects_of(touched, by_marks))
         reached = _joined(by_marks, _of_figures(self.also))
         due = due_subjects()
-        asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
-        # Of units everything below is read; of the others only who is asked about.
-        narrowed = {kind: ids & subjects.get(kind, set()) if kind != Kind.UNIT else ids for kind, ids in due.items()}
-        question = Question(today(), asked, due=narrowed)
-        found = ask(settings_in_effect(today()), question, self.unjudged) if asked else []
+        found = findings_about(subjects, due, self.unjudged)
         state = _State(subjects, {}, {finding.key: finding for finding in found}, {}, {})
         for kept_figures in foreseen():
             kind = kept_figures.kind.value
@@ -355,11 +351,22 @@ def _undo() -> None:
     transaction.set_rollback(True)
 
 
-def _latest_mark() -> int:
+def latest_mark() -> int:
+    """Return the mark after which a deed begins."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT COALESCE(max(id), 0) FROM changes_mark")
         latest: int = cursor.fetchone()[0]
         return latest
+
+
+def findings_about(subjects: Ids, due: Ids, unjudged: Unjudged) -> list[Finding]:
+    """Return what all rules find of these subjects in the transaction under way, as a sweep would."""
+    asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
+    if not asked:
+        return []
+    # Of units everything below is read; of the others only who is asked about.
+    narrowed = {kind: ids & subjects.get(kind, set()) if kind != Kind.UNIT else ids for kind, ids in due.items()}
+    return ask(settings_in_effect(today()), Question(today(), asked, due=narrowed), unjudged)
 
 
 def marked_since(floor: int) -> Touched:
