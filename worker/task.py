@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import celery
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 SIGN = """
     SELECT set_config('coveris.actor', '', false), set_config('coveris.reason', '', false),
@@ -36,10 +36,22 @@ def signed_by_the_system(origin: str = "task") -> Iterator[None]:
 
 
 class Task(celery.Task):
-    """Runs inside `signed_by_the_system`. Celery's Django support closes the connection before and after."""
+    """Runs inside `signed_by_the_system`, on a connection that the next task goes on with.
+
+    Statements stay prepared on it (apps.common.prepared). It is given up when it is older than CONN_MAX_AGE, when the
+    database no longer answers on it, and after a task that failed: what that one left of a session nobody knows.
+    """
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with signed_by_the_system():
-            return self.run(*args, **kwargs)
+        if self.request.called_directly or self.request.is_eager:
+            with signed_by_the_system():
+                return self.run(*args, **kwargs)
+        close_old_connections()
+        try:
+            with signed_by_the_system():
+                return self.run(*args, **kwargs)
+        except BaseException:
+            connection.close()
+            raise
