@@ -27,7 +27,8 @@ from .turning import PIN, pinned, turn_day
 
 logger = logging.getLogger(__name__)
 
-BATCH = 5_000
+# The marks of some 10,000 changes: what several of them reach is computed once.
+BATCH = 25_000
 SUSPECTS = 500
 TRIES = 3
 CRASHED_AFTER_SECONDS = 5

@@ -52,12 +52,6 @@ def _last_day(span: Span) -> date:
     return span.first_week + timedelta(weeks=WEEKS_KEPT, days=-1)
 
 
-def _same(one: str, other: str) -> str:
-    keys = " AND ".join(f"{one}.{name} = {other}.{name}" for name in KEY)
-    rest = ", ".join(f"{one}.{name}" for name in REST), ", ".join(f"{other}.{name}" for name in REST)
-    return f"{keys} AND ({rest[0]}) IS NOT DISTINCT FROM ({rest[1]})"
-
-
 def refreshing_cliffs(positions: Sequence[int], span: Span) -> Statement:
     """Return the statement that writes the cliffs of these positions by difference, the rows of figures locked."""
     found, params = _query(span, positions)
@@ -66,15 +60,23 @@ def refreshing_cliffs(positions: Sequence[int], span: Span) -> Statement:
 
 @lru_cache(maxsize=4)
 def _refreshing(found: str) -> str:
+    names = ", ".join(COLUMNS)
+    # Both sides grouped and not joined: nothing tells the planner how many are found, and a nested loop takes seconds.
     return f"""WITH {found},
+    differing AS MATERIALIZED (
+        SELECT array_agg(id) AS ids, count(id) > 0 AS is_kept, {names}
+        FROM (
+            SELECT id, {names} FROM demand_positioncliff WHERE position_id = ANY (%(positions)s::bigint[])
+            UNION ALL
+            SELECT NULL, {names} FROM anew
+        ) AS both_sides
+        GROUP BY {names} HAVING count(id) IN (0, count(*))
+    ),
     gone AS (
-        DELETE FROM demand_positioncliff c WHERE c.position_id = ANY (%(positions)s::bigint[])
-            AND NOT EXISTS (SELECT FROM anew n WHERE {_same("n", "c")})
+        DELETE FROM demand_positioncliff
+        WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM differing WHERE is_kept))
     )
-    INSERT INTO demand_positioncliff ({", ".join(COLUMNS)})
-    SELECT {", ".join(COLUMNS)} FROM anew n WHERE NOT EXISTS (
-        SELECT FROM demand_positioncliff c WHERE c.position_id = ANY (%(positions)s::bigint[]) AND {_same("n", "c")}
-    )"""
+    INSERT INTO demand_positioncliff ({names}) SELECT {names} FROM differing WHERE NOT is_kept"""
 
 
 def refresh_cliffs(positions: Sequence[int], span: Span) -> None:
