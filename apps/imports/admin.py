@@ -27,6 +27,7 @@ from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
 from .blank import template_xlsx
+from .choosing_pages import conflicts_shown, sides_of
 from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob
@@ -38,6 +39,7 @@ from .services import (
     NotConfirmed,
     abandon,
     cancel,
+    choose,
     confirm,
     preview,
     request_confirm,
@@ -104,6 +106,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             view("abandon", self.abandon_view),
             view("refused", self.refused_view),
             view("cancel", self.cancel_view),
+            view("choose", self.choose_view),
             view("undo", self.undo_view),
             template,
             *super().get_urls(),
@@ -179,7 +182,10 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         resource = in_order().get(job.kind)
         labels = {name: column.label for name, column in resource.columns().items()} if resource else {}
         by_line: dict[int, list[dict[str, Any]]] = {}
-        for error in errors[:ERRORS_SHOWN]:
+        conflicts = conflicts_shown(job, resource()) if resource and open_still and not stale else None
+        # Those that can be chosen about are shown as a choice.
+        told = [error for error in errors if conflicts is None or "conflict" not in error]
+        for error in told[:ERRORS_SHOWN]:
             label = labels.get(error["column"], error["column"])
             by_line.setdefault(error["line"], []).append({**error, "column": label})
         changes = [
@@ -220,7 +226,10 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 "impact": impact_shown(job.impact),
                 "errors_by_line": sorted(by_line.items()),
                 "errors_total": len(errors),
-                "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
+                "errors_hidden": max(0, len(told) - ERRORS_SHOWN),
+                "conflicts": conflicts,
+                "may_choose": is_owner and job.state == JobState.PREVIEWED,
+                "only_conflicts": conflicts is not None and not told,
                 "changes": changes,
                 "changes_hidden": max(0, sum(good.get(name, 0) for name in ("created", "updated")) - CHANGES_SHOWN),
                 "warnings": warnings[:WARNINGS_SHOWN],
@@ -256,6 +265,20 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             else:
                 messages.error(request, _("Nothing was brought in: the records changed meanwhile. See the rows below."))
         return page
+
+    def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Keep what was chosen of rows that somebody else changed, and look at the sheet again."""
+        job = self._posted(request, object_id)
+        try:
+            job = choose(job=job, actor=_person(request), sides=sides_of(request, job))
+            if len(job.content or b"") <= AT_ONCE:
+                preview(job=job, actor=_person(request))
+            else:
+                request_preview(job=job, actor=_person(request))
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def abandon_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ from apps.common.staging import EFFECTIVE, StagedSheet
 
 from .applying import apply_row_by_row, apply_whole
 from .checking import check, refuse_overlaps
+from .choosing import Choices, choices_of, chosen, kept_choices, stage_choices
 from .cleaning import Cells
 from .differences import changes
 from .enums import JobState, Mode, Stage
@@ -169,6 +170,29 @@ def cancel(*, job: ImportJob, actor: User) -> None:
         )
 
 
+def choose(*, job: ImportJob, actor: User, sides: Mapping[int, Mapping[str, str]]) -> ImportJob:
+    """Keep what is chosen of rows that somebody else changed meanwhile: line → column → "stored" or "sheet".
+
+    The preview is to be looked at again with it. A choice holds for the record as it was seen. Raise Refusal for a
+    line that is no such row, or a cell that is left open.
+    """
+    _refuse_stranger(job, actor)
+    with transaction.atomic():
+        job = ImportJob.objects.select_for_update().get(pk=job.pk)
+        _refuse_decided(job)
+        conflicts = {error["line"]: error["conflict"] for error in job.errors if "conflict" in error}
+        if set(sides) - set(conflicts):
+            raise Refusal(Reason(_("Look at the preview again: it has changed meanwhile."), code="not_a_conflict"))
+        only_with = {column.name for column in resource_of(job.kind).columns().values() if column.only_with}
+        choices = choices_of(job.options) | {
+            line: chosen(conflicts[line], columns, only_with) for line, columns in sides.items()
+        }
+        with acting(actor, origin="import"):
+            job.options = job.options | {"choices": kept_choices(choices)}
+            job.save(update_fields=["options", "updated_at"])
+    return job
+
+
 def preview(*, job: ImportJob, actor: User, tell: Tell = _nobody) -> Report:
     """Tell what an uploaded sheet would do: everything is done for real in a transaction, and taken back."""
     _refuse_stranger(job, actor)
@@ -270,6 +294,7 @@ def _run_job(
     return _run(
         job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
         dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed, tell=tell,
+        choices=choices_of(job.options),
     )  # fmt: skip
 
 
@@ -287,6 +312,7 @@ def _run(
     with_impact: bool,
     deed: UUID | None,
     tell: Tell = _nobody,
+    choices: Choices | None = None,
 ) -> Report:
     """Read, check and write inside one transaction; take it back if it is a dry run or nothing may come of it.
 
@@ -303,8 +329,9 @@ def _run(
         )
         with acting(actor, reason=reason[:200], origin="import", deed=deed):
             report, rows = _bring_in(
-                resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact, tell=tell
-            )
+                resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact, tell=tell,
+                choices=choices or {},
+            )  # fmt: skip
             report.read_as = {
                 "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
                 **table.options.as_dict(),
@@ -331,6 +358,7 @@ def _bring_in(
     dry_run: bool,
     with_impact: bool,
     tell: Tell,
+    choices: Choices,
 ) -> tuple[Report, int]:
     """Read, match, check and write a sheet in the transaction under way; return the report and how many rows it has."""
     begun = latest_mark()
@@ -339,7 +367,9 @@ def _bring_in(
     if cells.errors:
         return report_on(cells, None, None, shown=[], whole=whole, dry_run=dry_run), cells.rows
     tell(Stage.CHECKING, cells.rows)
-    sheet = match(cells, actor)
+    if choices:
+        stage_choices(choices)
+    sheet = match(cells, actor, with_choices=bool(choices))
     check(sheet, cells)
     if whole:
         refuse_overlaps(sheet)
@@ -357,7 +387,7 @@ def _bring_in(
         report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
     if report.refused:
         report.refused_rows = refused_xlsx(cells, sheet, report.errors)
-    sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
+    sheet.execute("DROP TABLE IF EXISTS sheet_cells, sheet_rows, sheet_problems, sheet_choices")
     return report, cells.rows
 
 
