@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "simple_history",
     "rest_framework",
+    "drf_spectacular",
     "django_celery_beat",
     # The product, from the bottom of the house up (docs/map.md).
     "apps.common",
@@ -208,7 +209,61 @@ COVERIS_SENDS_MAIL = bool(EMAIL_URL)
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.CookieJWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "apps.api.permissions.OwnPassword",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "apps.api.paging.CoverisPagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "apps.api.filters.NamedFilters",
+        "rest_framework.filters.SearchFilter",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttles.Anonymous", "apps.api.throttles.SignedIn"],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": "100/hour",
+        "user": "1000/hour",
+        "login": env.text("LOGIN_THROTTLE_RATE", "5/hour"),
+        "token_refresh": "20/hour",
+        "logout": "20/hour",
+    },
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.api.errors.answer_to",
+    "NUM_PROXIES": 0,
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ALGORITHM": "HS256",
+    "ISSUER": "coveris",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Coveris",
+    "DESCRIPTION": "Coverage, hours and rules of a clinic's staff. The same services, scope and records as the pages.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "ENUM_NAME_OVERRIDES": {
+        "EmployeeStatusEnum": "apps.fsm.employee_fsm.EmployeeStatus",
+        "AssignmentStatusEnum": "apps.assignments.assignment_fsm.AssignmentStatus",
+    },
+}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # What the interface counts requests in, together with the other processes.
+    "throttles": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "coveris.throttles",
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    },
 }
 
 # What the installation may tune.

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.common.clock import monday_of, today
+from apps.common.clock import today
 from apps.common.hours import to_hours
-from apps.common.weeks import parse_week, week_code
-from apps.demand.candidates import Candidate, Wanted, candidates
+from apps.common.weeks import parse_week
+from apps.demand.as_json import against, candidates_as_json
+from apps.demand.candidates import Wanted, candidates
 from apps.demand.gaps import gap
 from apps.org.models import Position
 from apps.users.models import User
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         if wanted is not None:
             found = candidates(wanted, user=user, limit=options["limit"], widely=True, untrained=options["untrained"])
         if options["json"]:
-            self.stdout.write(json.dumps(_json(position, wanted, found), ensure_ascii=False))
+            self.stdout.write(json.dumps(candidates_as_json(position, wanted, found), ensure_ascii=False))
         elif wanted is None:
             self.stdout.write(f"{position}: nothing is missing. Say --hours to look for somebody all the same.")
         else:
@@ -55,7 +56,7 @@ class Command(BaseCommand):
                 mark = ("✓", "!", "✗")[one.standing]
                 self.stdout.write(
                     f"{mark} {one.employee!s:<40}{to_hours(one.least_free):>9} h free  {one.employee.home_unit.code}"
-                    f"  {'; '.join(_against(one))}"
+                    f"  {'; '.join(against(one))}"
                 )
         if wanted is not None and not any(one.allowed for one in found):
             raise SystemExit(1)
@@ -74,37 +75,3 @@ class Command(BaseCommand):
             if not 0 < amount < 1_000_000:
                 raise CommandError(f"{hours}: hours above 0, like 36 or 7.5.", returncode=2)
         return Wanted(position, amount, max(found.week, today()), found.until) if amount else None
-
-
-def _against(one: Candidate) -> list[str]:
-    return [
-        *(finding.message for finding in one.findings if not finding.waived),
-        *(str(reason.message) for reason in one.refusal),
-        *(f"{leave.kind} {leave.starts_on} – {leave.ends_on or ''}" for leave in one.away),
-    ]
-
-
-def _json(position: Position, wanted: Wanted | None, found: list[Candidate]) -> dict[str, Any]:
-    return {
-        "position_code": position.code,
-        "week": week_code(monday_of(wanted.first)) if wanted else None,
-        "hours": str(wanted.hours) if wanted else None,
-        "from": wanted.first.isoformat() if wanted else None,
-        "until": wanted.ends_on.isoformat() if wanted and wanted.ends_on else None,
-        "candidates": [
-            {
-                "employee_number": one.employee.employee_number,
-                "unit_code": one.employee.home_unit.code,
-                "steps": one.steps,
-                "free_hours": str(to_hours(one.least_free)),
-                "has_room": one.has_room,
-                "contract_until": one.contract_until.isoformat() if one.contract_until else None,
-                "preferred_tags": list(one.preferred),
-                "lacking_tags": list(one.lacking),
-                "allowed": one.allowed,
-                "verdicts": [finding.as_json() for finding in one.findings],
-                "against": _against(one),
-            }
-            for one in found
-        ],
-    }

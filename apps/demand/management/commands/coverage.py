@@ -1,7 +1,6 @@
 """Coverage of a part of the tree in a week."""
 
 import json
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,12 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.changes.freshness import Freshness, freshness
 from apps.common.clock import monday_of, today
 from apps.common.weeks import parse_week, week_code
-from apps.demand.board import Board, NoFigures, PositionLine, UnitLine, board
-from apps.demand.coverage import STATES
+from apps.demand.as_json import board_as_json
+from apps.demand.board import Board, NoFigures, UnitLine, board
 from apps.org.models import OrgUnit
 from apps.users.models import User
-
-HOURS = ("required", "assigned", "reinforcement", "proposed")
 
 
 class Command(BaseCommand):
@@ -46,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"No figures are kept for {week_code(monday)}.", returncode=1) from error
         fresh = freshness()
         if options["json"]:
-            self.stdout.write(json.dumps(_json(found, fresh), ensure_ascii=False))
+            self.stdout.write(json.dumps(board_as_json(found, fresh), ensure_ascii=False))
         else:
             self._print(found, fresh)
 
@@ -82,44 +79,6 @@ class Command(BaseCommand):
             self.stdout.write(f"fresh, last looked at {fresh.drained_at:%Y-%m-%d %H:%M:%S %Z}")
 
 
-def _json(found: Board, fresh: Freshness) -> dict[str, Any]:
-    return {
-        "week": week_code(found.week),
-        "computed_at": _instant((found.stamp and found.stamp.at) or found.closed_at or fresh.as_of),
-        "closed": found.closed_at is not None,
-        "corrected": found.stamp and {"by": found.stamp.by, "reason": found.stamp.reason},
-        "waiting": 0 if found.closed_at else fresh.waiting,
-        "units": [_unit(unit) for unit in found.units],
-        "positions": [_position(position) for position in found.positions],
-    }
-
-
-def _hours(line: UnitLine | PositionLine, *names: str) -> dict[str, str]:
-    return {f"{name}_hours": str(line.hours(name)) for name in names}
-
-
-def _unit(unit: UnitLine) -> dict[str, Any]:
-    return {
-        "code": unit.code,
-        "parent_code": unit.parent_code,
-        **_hours(unit, *HOURS, "unqualified", "filled", "deficit", "surplus", "headroom", "headroom_filled"),
-        "coverage_percent": _percent(unit.coverage_percent),
-        "raw_percent": _percent(unit.raw_percent),
-        "net_zero": unit.net_zero,
-        "positions": {state.value: getattr(unit, name) for name, state in STATES.items()},
-    }
-
-
-def _position(position: PositionLine) -> dict[str, Any]:
-    return {
-        "code": position.code,
-        "unit_code": position.unit_code,
-        **_hours(position, *HOURS, "unqualified"),
-        "coverage_percent": _percent(position.coverage_percent),
-        "state": position.state.value,
-    }
-
-
 def _second(unit: UnitLine) -> str:
     """Return what a unit keeps above its required hours, and what is there of it."""
     pad = "" if unit.required else " "  # where the percent sign stands
@@ -128,7 +87,3 @@ def _second(unit: UnitLine) -> str:
 
 def _percent(value: Decimal | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat()

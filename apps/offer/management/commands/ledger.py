@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.changes.span import Span
 from apps.common.clock import today
 from apps.common.weeks import parse_week, week_code
-from apps.offer.account import Week, account
+from apps.offer.account import account
+from apps.offer.as_json import account_as_json
 from apps.org.models import Employee
 
 
@@ -32,8 +33,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no employee “{employee_number}”.", returncode=2)
         weeks = account(employee, span)
         if options["json"]:
-            answer = {"employee_number": employee.employee_number, "weeks": [_json(week) for week in weeks]}
-            self.stdout.write(json.dumps(answer, ensure_ascii=False))
+            self.stdout.write(json.dumps(account_as_json(employee, weeks), ensure_ascii=False))
             return
         self.stdout.write(str(employee))
         for line in weeks:
@@ -46,26 +46,3 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"    {entry.kind.lower():<9}{entry.hours:>9}  {entry.from_day} – {entry.until_day}  {entry.name}"
                 )
-
-
-def _json(week: Week) -> dict[str, Any]:
-    return {
-        "week": week_code(week.week),
-        "pool_hours": str(week.pool_hours),
-        "assigned_hours": str(week.assigned_hours),
-        "balance_hours": str(week.balance_hours),
-        "proposed_hours": str(week.proposed_hours),
-        "closed": week.closed,
-        "corrected_at": week.corrected and week.corrected.isoformat(),
-        "lines": [
-            {
-                "kind": line.kind,
-                "record": line.name,
-                "hours": str(line.hours),
-                "weekly_hours": str(line.weekly_hours),
-                "from": line.from_day.isoformat(),
-                "until": line.until_day.isoformat(),
-            }
-            for line in week.lines
-        ],
-    }

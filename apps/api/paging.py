@@ -1,0 +1,78 @@
+"""Pages of answers: numbered for lists, one after the other for logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.common.paginator import CappedPaginator, counting_for
+
+MOST = 200
+
+
+class CoverisPagination(PageNumberPagination):
+    """`page` and `page_size`. Counts are exact up to some thousand rows, and pages end there, as in the lists."""
+
+    page_size = settings.COVERIS_PAGE_SIZE
+    page_size_query_param = "page_size"
+    max_page_size = MOST
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.request = request
+        size = self.get_page_size(request) or self.page_size
+        paginator = CappedPaginator(queryset, size, counting=counting_for(request.user))
+        asked = request.query_params.get(self.page_query_param, "1")
+        number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0
+        if not 1 <= number <= max(paginator.num_pages, 1):
+            raise NotFound(
+                _("There is no page %(page)s: pages go from 1 to %(last)s. Filter or sort to reach other rows.")
+                % {"page": asked[:20], "last": paginator.num_pages}
+            )
+        self.page = paginator.page(number)
+        return list(self.page)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        paginator = self.page.paginator
+        return Response(
+            {
+                "count": paginator.count,
+                "count_is_exact": not paginator.is_estimate and paginator.more_than is None,
+                "next": self.get_next_link(),
+                "previous": self.get_previous_link(),
+                "results": data,
+            }
+        )
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described = super().get_paginated_response_schema(schema)
+        described["properties"]["count_is_exact"] = {
+            "type": "boolean", "description": "False where counting ended early, or the planner was asked.",
+        }  # fmt: skip
+        described["required"] = ["count", "count_is_exact", "next", "previous", "results"]
+        return described
+
+
+class LogPagination(CursorPagination):
+    """Newest first, by a cursor: however long the log, a page costs the same. Nothing is counted."""
+
+    ordering = "-pk"
+    page_size = settings.COVERIS_PAGE_SIZE
+    page_size_query_param = "page_size"
+    max_page_size = MOST
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {"count": None, "next": self.get_next_link(), "previous": self.get_previous_link(), "results": data}
+        )
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described = super().get_paginated_response_schema(schema)
+        described["properties"]["count"] = {"type": ["integer", "null"], "description": "Logs are not counted."}
+        described["required"] = ["count", "next", "previous", "results"]
+        return described

@@ -1,0 +1,84 @@
+"""Moving a record from one state to another, through the one door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.fsm.services import allowed_moves, apply_transition, read_inputs
+
+from .repeating import answered_before, keep_answer
+from .schema import NO, NO_CHANGE, NO_RECORD
+
+
+class Transition(serializers.Serializer):
+    """One transition: its name, a reason, what else it asks for, and whether its warnings are accepted."""
+
+    transition = serializers.CharField(max_length=40)
+    reason = serializers.CharField(max_length=1_000, required=False, allow_blank=True, default="")
+    inputs = serializers.DictField(child=serializers.CharField(max_length=200, allow_blank=True), required=False)
+    confirmed = serializers.BooleanField(required=False, default=False)
+
+
+class AskedFor(serializers.Serializer):
+    """Something a transition asks for."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    label = serializers.CharField()
+    required = serializers.BooleanField()
+    choices = serializers.ListField(child=serializers.CharField())
+
+
+class Offered(serializers.Serializer):
+    """A transition that this person may try now."""
+
+    transition = serializers.CharField()
+    label = serializers.CharField()
+    target = serializers.CharField()
+    needs = AskedFor(many=True)
+
+
+class Moving:
+    """Put it before a viewset of records with a lifecycle: `/transitions/` tells what can be done, and does it."""
+
+    @extend_schema(methods=["GET"], responses={200: Offered(many=True), **NO, **NO_RECORD}, filters=False)
+    @extend_schema(methods=["POST"], request=Transition, responses={**NO, **NO_RECORD, **NO_CHANGE})
+    @action(detail=True, methods=["get", "post"], pagination_class=None)
+    def transitions(self, request: Request, pk: Any = None) -> Response:
+        """Return the transitions this person may try, or make one."""
+        record = self.get_object()  # type: ignore[attr-defined]
+        if request.method == "GET":
+            return Response([_offered(move) for move in allowed_moves(record, request.user)])
+        if (before := answered_before(request)) is not None:
+            return before
+        asked = Transition(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        move = record.machine.by_name.get(values["transition"])
+        inputs = read_inputs(move, values.get("inputs", {})) if move is not None else {}
+        apply_transition(
+            record, values["transition"], actor=request.user, reason=values["reason"], confirmed=values["confirmed"],
+            metadata={"by": "api"}, **inputs,
+        )  # fmt: skip
+        return keep_answer(request, self.shown(self.fresh(record.pk)))  # type: ignore[attr-defined]
+
+
+def _offered(move: Any) -> dict[str, Any]:
+    return {
+        "transition": move.name,
+        "label": str(move.label),
+        "target": move.target,
+        "needs": [
+            {
+                "name": need.name, "kind": need.kind, "label": str(need.label), "required": need.required,
+                "choices": [str(value) for value, _label in need.choices],
+            }
+            for need in move.needs
+        ],
+    }  # fmt: skip
