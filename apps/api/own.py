@@ -80,9 +80,10 @@ class OwnAssignment(serializers.ModelSerializer):
 
 
 class Decision(serializers.Serializer):
-    """Why, if one likes to say; to reject asks for it."""
+    """Why, if one likes to say; and whether the warnings that came back are accepted."""
 
     reason = serializers.CharField(max_length=1_000, required=False, allow_blank=True, default="")
+    confirmed = serializers.BooleanField(required=False, default=False)
 
 
 class ProfileView(Own, APIView):
@@ -136,9 +137,7 @@ class OwnAssignmentViewSet(Own, Deeds, ReadOnlyModelViewSet):
     def _decide(self, request: Request, transition: str) -> Response:
         asked = Decision(data=request.data)
         asked.is_valid(raise_exception=True)
-        # Warnings are for whoever staffs to confirm; they stand in the way of nobody who says yes or no to them.
         moved = apply_transition(
-            self.get_object(), transition, actor=request.user, reason=asked.validated_data["reason"], confirmed=True,
-            metadata={"by": "api"},
-        )  # fmt: skip
+            self.get_object(), transition, actor=request.user, metadata={"by": "api"}, **asked.validated_data
+        )
         return Response(OwnAssignment(Assignment.objects.select_related("position").get(pk=moved.pk)).data)

@@ -63,11 +63,19 @@ class Me(serializers.ModelSerializer):
         return employee.employee_number if employee is not None else None
 
 
-class LoginView(Alone, APIView):
-    """Proves who one is by e-mail and password. What fails is counted by axes, also across addresses."""
+class Open(Alone, APIView):
+    """A view for whoever is not signed in yet, or any more: no token is read, and what fails is a 401 all the same."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Cookie"
+
+
+class LoginView(Open):
+    """Proves who one is by e-mail and password. What fails is counted by axes, also across addresses."""
+
     throttle_classes = (Login,)
 
     @extend_schema(request=Credentials, responses={200: Me, **NO}, operation_id="auth_login")
@@ -88,11 +96,9 @@ class LoginView(Alone, APIView):
         return response
 
 
-class RefreshView(Alone, APIView):
+class RefreshView(Open):
     """Gives a new pair of tokens for the refresh token, which is good once."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
     throttle_classes = (TokenRefresh,)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="New cookies."), **NO},
@@ -108,11 +114,9 @@ class RefreshView(Alone, APIView):
         return response
 
 
-class LogoutView(Alone, APIView):
+class LogoutView(Open):
     """Ends the sign-in, also one whose access token ran out; the cookies go whatever they hold."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
     throttle_classes = (Logout,)
 
     @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out."), **NO},
