@@ -47,3 +47,13 @@ class CookieScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {"type": "apiKey", "in": "cookie", "name": "coveris_access"}
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """How one is signed in where Amazon Cognito says who somebody is."""
+
+    target_class = "apps.api.cognito.CognitoJWTAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

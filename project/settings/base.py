@@ -206,10 +206,24 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Coveris <coveris@localhost>")
 COVERIS_SENDS_MAIL = bool(EMAIL_URL)
 
+# Who says who somebody is, for the REST interface: our own cookies, or an Amazon Cognito user pool.
+COGNITO_REGION = env.text("COGNITO_REGION", "")
+COGNITO_USER_POOL_ID = env.text("COGNITO_USER_POOL_ID", "")
+COGNITO_CLIENT_ID = env.text("COGNITO_CLIENT_ID", "")
+if len({bool(COGNITO_REGION), bool(COGNITO_USER_POOL_ID), bool(COGNITO_CLIENT_ID)}) > 1:
+    raise ImproperlyConfigured("COGNITO_REGION, COGNITO_USER_POOL_ID and COGNITO_CLIENT_ID go together: set all three.")
+COGNITO_ISSUER = f"https://cognito-idp.{COGNITO_REGION}.amazonaws.com/{COGNITO_USER_POOL_ID}"
+COGNITO_JWKS_URL = f"{COGNITO_ISSUER}/.well-known/jwks.json"
+API_SIGN_IN = (
+    "apps.api.cognito.CognitoJWTAuthentication"
+    if COGNITO_USER_POOL_ID
+    else "apps.api.authentication.CookieJWTAuthentication"
+)
+
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.CookieJWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [API_SIGN_IN],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
         "apps.api.permissions.OwnPassword",
