@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import connection, transaction
+from django.utils import translation
 from django.utils.http import quote_etag
 from rest_framework import mixins, status
 from rest_framework.permissions import IsAuthenticated
@@ -30,6 +31,12 @@ class Alone:
         view = super().as_view(*args, **options)  # type: ignore[misc]
         view.acts_alone = True
         return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Speak the person's own language, as the pages do, once it is known who they are."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if request.user.is_authenticated:
+            translation.activate(request.user.language)
 
 
 class Deeds(Alone):

@@ -9,11 +9,13 @@ from typing import Any
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
+from django.db import DatabaseError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from apps.common.database_errors import explain_database_error
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
 logger = logging.getLogger("coveris.api")
@@ -41,6 +43,8 @@ def envelope(code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()) -
 
 def answer_to(error: Exception, context: Mapping[str, Any]) -> Response:
     """Return the answer to whatever a view raised; what nobody foresaw is logged, and nothing of it told."""
+    if isinstance(error, DatabaseError) and (reason := explain_database_error(error)) is not None:
+        error = Refusal(reason)
     match error:
         case Refusal():
             return _refused(error)
