@@ -106,6 +106,10 @@ JOBS = (
         _("Look for coverage running out"), "inbox.refresh_alerts", daily(4, 0),
         _("The inbox tells which hours stop in the days to come; what is over is forgotten."),
     ),
+    Job(
+        _("Forget old sign-ins of the interface"), "api.forget_old", daily(4, 30),
+        _("Sign-ins that are over are kept for a month, answers to repeated requests for a day."),
+    ),
 )  # fmt: skip
 
 

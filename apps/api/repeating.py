@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -59,6 +61,11 @@ def keep_answer(request: Request, response: Response) -> Response:
         answer: Any = json.loads(json.dumps(response.data, default=str))
         AnsweredRequest.objects.filter(user=request.user, key=key).update(status=response.status_code, answer=answer)
     return response
+
+
+def forget_old(*, kept: timedelta = timedelta(days=1)) -> int:
+    """Remove answers that nobody repeats any more. Safe to run twice."""
+    return AnsweredRequest.objects.filter(created_at__lt=timezone.now() - kept).delete()[0]
 
 
 def _fingerprint(request: Request) -> str:
