@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -57,9 +58,9 @@ class Proposal(serializers.Serializer):
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if (last := values.get("ends_on")) and last < values.get("starts_on", today()):
-            raise serializers.ValidationError({"ends_on": ["It would end before it starts."]})
+            raise serializers.ValidationError({"ends_on": [_("It would end before it starts.")]})
         if not values["effective_hours"]:
-            raise serializers.ValidationError({"effective_hours": ["Hours above 0."]})
+            raise serializers.ValidationError({"effective_hours": [_("Hours above 0.")]})
         return values
 
 
@@ -94,7 +95,7 @@ class AssignmentViewSet(Moving, Writable):
             name for name, value in values.items() if getattr(record, name) != value
         }:
             raise serializers.ValidationError(
-                {"employee_number": ["Another employee or position is another assignment."]}
+                {"employee_number": [_("Another employee or position is another assignment.")]}
             )
         for name, value in values.items():
             setattr(assignment, name, value)

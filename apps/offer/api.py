@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -75,7 +76,7 @@ def weeks_asked(request: Request) -> Span | None:
     try:
         return Span(parse_week(text), 1, today())
     except ValueError as error:
-        raise serializers.ValidationError({"week": ["An ISO week, like 2026-W48."]}) from error
+        raise serializers.ValidationError({"week": [_("An ISO week, like 2026-W48.")]}) from error
 
 
 class LedgerViewSet(Records):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -80,7 +81,7 @@ class OrgUnitViewSet(Writable):
 
     def save(self, values: dict[str, Any], record: OrgUnit | None) -> OrgUnit:
         if record is not None and "parent" in values and values["parent"] != record.parent:
-            raise serializers.ValidationError({"parent_code": ["A unit moves by POST …/move/."]})
+            raise serializers.ValidationError({"parent_code": [_("A unit moves by POST …/move/.")]})
         unit = record or OrgUnit()
         for name, value in values.items():
             setattr(unit, name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -118,10 +119,10 @@ class PositionTagViewSet(Writable):
         position = values.get("position") or record.position  # type: ignore[union-attr]
         tag = values.get("tag") or record.tag  # type: ignore[union-attr]
         if record is not None and (position.pk, tag.pk) != (record.position_id, record.tag_id):
-            raise serializers.ValidationError({"tag_code": ["Only the level of it can change."]})
+            raise serializers.ValidationError({"tag_code": [_("Only the level of it can change.")]})
         wanted = dict(PositionTag.objects.filter(position=position).values_list("tag_id", "level"))
         if record is None and tag.pk in wanted:
-            raise serializers.ValidationError({"tag_code": ["The position asks for it already."]})
+            raise serializers.ValidationError({"tag_code": [_("The position asks for it already.")]})
         wanted[tag.pk] = values.get("level") or (record.level if record is not None else "REQUIRED")
         set_position_tags(wanted={position.pk: wanted}, actor=self.request.user)
         return PositionTag.objects.get(position=position, tag=tag)
