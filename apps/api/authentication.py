@@ -40,13 +40,13 @@ def enforce_csrf(request: Request) -> None:
     """Refuse an unsafe request without the CSRF token of its cookie; DRF's views leave Django's own check out."""
     check = CSRFCheck(lambda _request: HttpResponse())
     check.process_request(request._request)
-    if check.process_view(request._request, lambda: None, (), {}):
+    if check.process_view(request._request, lambda *_: HttpResponse(), (), {}):
         raise PermissionDenied(_("The CSRF token is missing or wrong: send the cookie's in X-CSRFToken."), code="csrf")
 
 
 def put_cookies(response: Any, pair: Pair) -> None:
     """Have the browser keep the tokens."""
-    lasts = settings.SIMPLE_JWT
+    lasts: dict[str, Any] = settings.SIMPLE_JWT
     for name, value, path, seconds in (
         (ACCESS, pair.access, ACCESS_PATH, lasts["ACCESS_TOKEN_LIFETIME"]),
         (REFRESH, pair.refresh, REFRESH_PATH, lasts["REFRESH_TOKEN_LIFETIME"]),

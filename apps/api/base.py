@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.db import connection, transaction
 from django.utils import translation
@@ -12,6 +11,7 @@ from rest_framework import mixins, status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from apps.common.acting import signing
@@ -20,39 +20,47 @@ from .errors import PreconditionFailed
 from .permissions import HasRight, OwnPassword
 from .repeating import answered_before, keep_answer
 
+if TYPE_CHECKING:
+    from apps.users.models import User
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Alone:
-    """Put it before a view that the pages' middleware opens no transaction for: it reads tokens itself, later."""
+class Alone(APIView):
+    """A view that the pages' middleware opens no transaction for: it reads tokens itself, later."""
+
+    @property
+    def person(self) -> User:
+        """Return who is asking; IsAuthenticated lets nobody else in."""
+        return cast("User", self.request.user)
 
     @classmethod
     def as_view(cls, *args: Any, **options: Any) -> Any:
-        view = super().as_view(*args, **options)  # type: ignore[misc]
+        view: Any = super().as_view(*args, **options)
         view.acts_alone = True
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Speak the person's own language, as the pages do, once it is known who they are."""
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         if request.user.is_authenticated:
             translation.activate(request.user.language)
 
 
 class Deeds(Alone):
-    """Put it before a view: what it does is one signed transaction, taken back with every answer that says no."""
+    """A view whose deeds are one signed transaction each, taken back with every answer that says no."""
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         if request.method in SAFE:
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            return super().dispatch(request, *args, **kwargs)
         with transaction.atomic():
-            response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            response = super().dispatch(request, *args, **kwargs)
             if response.status_code >= status.HTTP_400_BAD_REQUEST:
                 transaction.set_rollback(True)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         if request.method not in SAFE:
             with connection.cursor() as cursor:
                 cursor.execute(*signing([str(request.user.pk), "", "api", ""]))
@@ -65,13 +73,14 @@ class Records(Deeds, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     """
 
     permission_classes = [IsAuthenticated, OwnPassword, HasRight]
-    verbs: ClassVar[Mapping[str, str]] = {
+    verbs: ClassVar[dict[str, str]] = {
         "create": "add", "partial_update": "change", "update": "change", "destroy": "delete",
     }  # fmt: skip
     http_method_names = ["get", "head", "options", "post", "patch", "delete"]
 
     def get_queryset(self) -> Any:
-        found = super().get_queryset().visible_to(self.request.user)
+        queryset: Any = super().get_queryset()
+        found = queryset.visible_to(self.person)
         if self.request.method not in SAFE and self.detail:
             found = found.select_for_update(of=("self",), no_key=True)
         return found

@@ -60,10 +60,10 @@ def answer_to(error: Exception, context: Mapping[str, Any]) -> Response:
         return Response(envelope("invalid", detail, errors), status=error.status_code)
     if isinstance(error, exceptions.APIException):
         headers = {}
-        if getattr(error, "auth_header", None):
-            headers["WWW-Authenticate"] = error.auth_header
-        if getattr(error, "wait", None):
-            headers["Retry-After"] = str(int(error.wait) + 1)
+        if scheme := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = scheme
+        if wait := getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(wait) + 1)
         codes = error.get_codes()
         code = codes if isinstance(codes, str) else "refused"
         return Response(envelope(code, str(error.detail)), status=error.status_code, headers=headers)
@@ -77,6 +77,7 @@ def answer_to(error: Exception, context: Mapping[str, Any]) -> Response:
 def _refused(refusal: Refusal) -> Response:
     reasons = refusal.reasons
     codes = {reason.code for reason in reasons}
+    number: int
     if isinstance(refusal, ConfirmationNeeded):
         code, number = "confirmation_needed", status.HTTP_409_CONFLICT
     elif codes & MISSING:

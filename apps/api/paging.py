@@ -34,15 +34,15 @@ class CoverisPagination(PageNumberPagination):
                 _("There is no page %(page)s: pages go from 1 to %(last)s. Filter or sort to reach other rows.")
                 % {"page": asked[:20], "last": paginator.num_pages}
             )
-        self.page = paginator.page(number)
+        self.paginator, self.page = paginator, paginator.page(number)
         return list(self.page)
 
     def get_paginated_response(self, data: Any) -> Response:
-        paginator = self.page.paginator
+        counted = self.paginator
         return Response(
             {
-                "count": paginator.count,
-                "count_is_exact": not paginator.is_estimate and paginator.more_than is None,
+                "count": counted.count,
+                "count_is_exact": not counted.is_estimate and counted.more_than is None,
                 "next": self.get_next_link(),
                 "previous": self.get_previous_link(),
                 "results": data,

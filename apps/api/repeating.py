@@ -49,7 +49,7 @@ def answered_before(request: Request) -> Response | None:
         )
         if cursor.fetchone() is not None:
             return None
-    before = AnsweredRequest.objects.get(user=request.user, key=key)
+    before = _answers(request).get(key=key)
     if before.asked != asked:
         raise KeyTaken
     return Response(before.answer, status=before.status, headers={REPEATED: "true"})
@@ -59,13 +59,19 @@ def keep_answer(request: Request, response: Response) -> Response:
     """Keep an answer for whoever sends the request again. A no is taken back with its key, and asked anew."""
     if key := request.headers.get(HEADER, ""):
         answer: Any = json.loads(json.dumps(response.data, default=str))
-        AnsweredRequest.objects.filter(user=request.user, key=key).update(status=response.status_code, answer=answer)
+        AnsweredRequest.objects.filter(user_id=request.user.pk, key=key).update(
+            status=response.status_code, answer=answer
+        )
     return response
 
 
 def forget_old(*, kept: timedelta = timedelta(days=1)) -> int:
     """Remove answers that nobody repeats any more. Safe to run twice."""
     return AnsweredRequest.objects.filter(created_at__lt=timezone.now() - kept).delete()[0]
+
+
+def _answers(request: Request) -> Any:
+    return AnsweredRequest.objects.filter(user_id=str(request.user.pk))
 
 
 def _fingerprint(request: Request) -> str:

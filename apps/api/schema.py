@@ -22,7 +22,7 @@ class No(serializers.Serializer):
 
     code = serializers.CharField()
     detail = serializers.CharField()
-    errors = Problem(many=True)
+    errors = Problem(many=True)  # type: ignore[assignment]
 
 
 NO = {

@@ -12,7 +12,6 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of
@@ -63,7 +62,7 @@ class Me(serializers.ModelSerializer):
         return employee.employee_number if employee is not None else None
 
 
-class Open(Alone, APIView):
+class Open(Alone):
     """A view for whoever is not signed in yet, or any more: no token is read, and what fails is a 401 all the same."""
 
     authentication_classes = ()
@@ -133,7 +132,7 @@ class LogoutView(Open):
         return response
 
 
-class PasswordView(Deeds, APIView):
+class PasswordView(Deeds):
     """Changes one's own password, and ends every other sign-in."""
 
     permission_classes = (IsAuthenticated,)
@@ -157,7 +156,7 @@ class PasswordView(Deeds, APIView):
         return response
 
 
-class MeView(Alone, APIView):
+class MeView(Alone):
     """Who is signed in. Reading it also gives the CSRF cookie that every change asks for."""
 
     permission_classes = (IsAuthenticated,)

@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from .models import TokenFamily
@@ -41,7 +41,7 @@ class Pair:
 
 def sign_in(*, user: User) -> Pair:
     """Open a family of tokens for a person who proved who they are."""
-    lasts = settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]
+    lasts: timedelta = api_settings.REFRESH_TOKEN_LIFETIME
     return _pair(TokenFamily.objects.create(user=user, expires_at=timezone.now() + lasts))
 
 
@@ -53,8 +53,8 @@ def refresh(*, token: str) -> Pair:
     claims = _read(RefreshToken, token)
     reused = False
     with transaction.atomic():
-        family = TokenFamily.objects.select_for_update(of=("self",)).select_related("user").filter(pk=claims[0]).first()
-        _check(family, claims)
+        found = TokenFamily.objects.select_for_update(of=("self",)).select_related("user").filter(pk=claims[0]).first()
+        family = _checked(found, claims)
         if str(family.current) == claims[2]:
             family.current, family.refreshed_at = uuid4(), timezone.now()
             family.save(update_fields=["current", "refreshed_at"])
@@ -87,9 +87,7 @@ def family_of(token: str, *, renewing: bool = False) -> TokenFamily:
     `renewing`: it is a refresh token, and need not be the last one.
     """
     claims = _read(RefreshToken if renewing else AccessToken, token)
-    family = TokenFamily.objects.select_related("user").filter(pk=claims[0]).first()
-    _check(family, claims)
-    return family
+    return _checked(TokenFamily.objects.select_related("user").filter(pk=claims[0]).first(), claims)
 
 
 def forget_old(*, kept: timedelta = timedelta(days=30)) -> int:
@@ -121,11 +119,12 @@ def _read(kind: Any, token: str) -> tuple[UUID, str, str]:
         raise NotSignedIn from error
 
 
-def _check(family: TokenFamily | None, claims: tuple[UUID, str, str]) -> None:
+def _checked(family: TokenFamily | None, claims: tuple[UUID, str, str]) -> TokenFamily:
     if family is None or family.ended_at is not None or family.expires_at <= timezone.now():
         raise NotSignedIn
     if not family.user.is_active or not hmac.compare_digest(_fingerprint(family.user), claims[1]):
         raise NotSignedIn
+    return family
 
 
 def _fingerprint(user: User) -> str:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from apps.fsm.services import allowed_moves, apply_transition, read_inputs
 
+from .base import Records
 from .repeating import answered_before, keep_answer
 from .schema import NO, NO_CHANGE, NO_RECORD
 
@@ -30,8 +31,8 @@ class AskedFor(serializers.Serializer):
 
     name = serializers.CharField()
     kind = serializers.CharField()
-    label = serializers.CharField()
-    required = serializers.BooleanField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    required = serializers.BooleanField()  # type: ignore[assignment]
     choices = serializers.ListField(child=serializers.CharField())
 
 
@@ -39,22 +40,22 @@ class Offered(serializers.Serializer):
     """A transition that this person may try now."""
 
     transition = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     target = serializers.CharField()
     needs = AskedFor(many=True)
 
 
-class Moving:
-    """Put it before a viewset of records with a lifecycle: `/transitions/` tells what can be done, and does it."""
+class Moving(Records):
+    """Records with a lifecycle: `/transitions/` tells what can be done, and does it."""
 
     @extend_schema(methods=["GET"], responses={200: Offered(many=True), **NO, **NO_RECORD}, filters=False)
     @extend_schema(methods=["POST"], request=Transition, responses={**NO, **NO_RECORD, **NO_CHANGE})
     @action(detail=True, methods=["get", "post"], pagination_class=None)
     def transitions(self, request: Request, pk: Any = None) -> Response:
         """Return the transitions this person may try, or make one."""
-        record = self.get_object()  # type: ignore[attr-defined]
+        record = self.get_object()
         if request.method == "GET":
-            return Response([_offered(move) for move in allowed_moves(record, request.user)])
+            return Response([_offered(move) for move in allowed_moves(record, self.person)])
         if (before := answered_before(request)) is not None:
             return before
         asked = Transition(data=request.data)
@@ -63,10 +64,10 @@ class Moving:
         move = record.machine.by_name.get(values["transition"])
         inputs = read_inputs(move, values.get("inputs", {})) if move is not None else {}
         apply_transition(
-            record, values["transition"], actor=request.user, reason=values["reason"], confirmed=values["confirmed"],
+            record, values["transition"], actor=self.person, reason=values["reason"], confirmed=values["confirmed"],
             metadata={"by": "api"}, **inputs,
         )  # fmt: skip
-        return keep_answer(request, self.shown(self.fresh(record.pk)))  # type: ignore[attr-defined]
+        return keep_answer(request, self.shown(self.fresh(record.pk)))
 
 
 def _offered(move: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.base import Records, Writable
-from apps.api.filters import Narrowed
+from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
 from apps.api.related import ByCode
 from apps.api.router import register
@@ -100,7 +100,7 @@ class AssignmentViewSet(Moving, Writable):
         for name, value in values.items():
             setattr(assignment, name, value)
         return save_assignments(
-            assignments=[assignment], actor=self.request.user, confirmed=confirmed, reason=reason
+            assignments=[assignment], actor=self.person, confirmed=confirmed, reason=reason
         )[0]  # fmt: skip
 
     @extend_schema(request=Proposal, responses={200: Looked, **NO, **NO_CHANGE})
@@ -117,7 +117,7 @@ class AssignmentViewSet(Moving, Writable):
             starts_on=values.get("starts_on", today()),
             ends_on=values.get("ends_on"),
             is_reinforcement=values["is_reinforcement"],
-            actor=request.user,
+            actor=self.person,
         )
         return Response(found.as_json())
 
@@ -142,7 +142,7 @@ class AssignmentTransitionViewSet(Records):
     queryset = AssignmentTransitionLog.objects.select_related("actor").order_by("-pk")
     serializer_class = TransitionLogSerializer
     pagination_class = LogPagination
-    filter_backends = Records.filter_backends[:1]
+    filter_backends = [NamedFilters]
     http_method_names = ["get", "head", "options"]
     narrowed = {
         "transition": Narrowed("transition"),

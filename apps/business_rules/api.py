@@ -112,7 +112,7 @@ class ViolationViewSet(Records):
         """Take note of an open violation: it stays listed until it is resolved or waived."""
         asked = Noted(data=request.data)
         asked.is_valid(raise_exception=True)
-        row = acknowledge_violation(violation=self.get_object(), actor=request.user, **asked.validated_data)
+        row = acknowledge_violation(violation=self.get_object(), actor=self.person, **asked.validated_data)
         return self.shown(self.fresh(row.pk))
 
     @extend_schema(request=Waiving, responses={201: WaiverSerializer, **NO, **NO_RECORD, **NO_CHANGE})
@@ -124,7 +124,7 @@ class ViolationViewSet(Records):
             return before
         asked = Waiving(data=request.data)
         asked.is_valid(raise_exception=True)
-        waiver = waive_violation(violation=violation, actor=request.user, **asked.validated_data)
+        waiver = waive_violation(violation=violation, actor=self.person, **asked.validated_data)
         told = WaiverSerializer(waiver, context=self.get_serializer_context()).data
         return keep_answer(request, Response(told, status=status.HTTP_201_CREATED))
 
@@ -150,7 +150,7 @@ class WaiverViewSet(Records):
         """End a waiver today."""
         asked = Noted(data=request.data)
         asked.is_valid(raise_exception=True)
-        waiver = end_waiver(waiver=self.get_object(), actor=request.user, **asked.validated_data)
+        waiver = end_waiver(waiver=self.get_object(), actor=self.person, **asked.validated_data)
         return self.shown(self.fresh(waiver.pk))
 
 

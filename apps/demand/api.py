@@ -13,7 +13,6 @@ from rest_framework import serializers
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.api.base import Alone
 from apps.api.permissions import OwnPassword
@@ -41,10 +40,10 @@ class Right(BasePermission):
         return bool(request.user.has_perm(view.right))
 
 
-class Asked(Alone, APIView):
+class Asked(Alone):
     """A question about figures: no list, no record."""
 
-    permission_classes: ClassVar[Any] = [IsAuthenticated, OwnPassword, Right]
+    permission_classes = [IsAuthenticated, OwnPassword, Right]
     known: ClassVar[frozenset[str]] = frozenset()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -125,7 +124,7 @@ class CoverageSummary(Asked):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         root = None
-        units = OrgUnit.objects.visible_to(request.user)
+        units = OrgUnit.objects.visible_to(self.person)
         if code := request.query_params.get("unit", ""):
             root = units.filter(code=code).first() if "\x00" not in code else None
             if root is None:
@@ -136,7 +135,7 @@ class CoverageSummary(Asked):
                 {"unit": [_("More than %(most)s units lie in it: ask for one further down.") % {"most": UNITS_MOST}]}
             )
         try:
-            found = board(week=self.week(request) or monday_of(today()), user=request.user, unit=root)
+            found = board(week=self.week(request) or monday_of(today()), user=self.person, unit=root)
         except NoFigures as error:
             raise Http404 from error
         return Response(board_as_json(found, freshness()))
@@ -192,7 +191,7 @@ class CandidatesView(Asked):
         code = request.query_params.get("position", "")
         if not code:
             raise serializers.ValidationError({"position": [_("Say which position.")]})
-        seen = Position.objects.visible_to(request.user).select_related("org_unit", "coverage")
+        seen = Position.objects.visible_to(self.person).select_related("org_unit", "coverage")
         position = seen.filter(code=code).first() if "\x00" not in code else None
         if position is None:
             raise Http404
@@ -209,7 +208,7 @@ class CandidatesView(Asked):
         found = []
         if wanted is not None:
             found = candidates(
-                wanted, user=request.user, limit=options["limit"], widely=True, untrained=options["untrained"]
+                wanted, user=self.person, limit=options["limit"], widely=True, untrained=options["untrained"]
             )
         return Response(candidates_as_json(position, wanted, found))
 

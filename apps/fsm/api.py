@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from apps.api.base import Records
-from apps.api.filters import Narrowed
+from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
 from apps.api.router import register
 
@@ -31,7 +31,7 @@ class EmployeeTransitionViewSet(Records):
     queryset = EmployeeTransitionLog.objects.select_related("actor").order_by("-pk")
     serializer_class = EmployeeTransitionSerializer
     pagination_class = LogPagination
-    filter_backends = Records.filter_backends[:1]
+    filter_backends = [NamedFilters]
     http_method_names = ["get", "head", "options"]
     narrowed = {
         "transition": Narrowed("transition"),

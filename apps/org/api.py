@@ -85,12 +85,12 @@ class OrgUnitViewSet(Writable):
         unit = record or OrgUnit()
         for name, value in values.items():
             setattr(unit, name, value)
-        return save_units(units=[unit], actor=self.request.user)[0]
+        return save_units(units=[unit], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Remove a unit that nothing hangs on."""
-        remove_unit(unit=self.get_object(), actor=request.user)
+        remove_unit(unit=self.get_object(), actor=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=Move, responses={200: OrgUnitSerializer, **NO, **NO_RECORD, **NO_CHANGE})
@@ -101,7 +101,7 @@ class OrgUnitViewSet(Writable):
         asked = Move(data=request.data, context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
         moved = move_unit(
-            unit=unit, parent=asked.validated_data["parent"], actor=request.user, reason=asked.validated_data["reason"]
+            unit=unit, parent=asked.validated_data["parent"], actor=self.person, reason=asked.validated_data["reason"]
         )
         return self.shown(self.fresh(moved.pk))
 
@@ -117,7 +117,7 @@ class OrgUnitViewSet(Writable):
                     "id": unit.pk, "code": unit.code, "name": unit.name, "kind": unit.kind, "depth": len(unit.path),
                     "parent_code": unit.parent.code if unit.parent is not None else None,
                 }
-                for unit in page
+                for unit in page or []
             ]
         )  # fmt: skip
 
@@ -164,7 +164,7 @@ class PositionViewSet(Writable):
         position = record or Position()
         for name, value in values.items():
             setattr(position, name, value)
-        return save_positions(positions=[position], actor=self.request.user)[0]
+        return save_positions(positions=[position], actor=self.person)[0]
 
     @extend_schema(request=Copy, responses={201: PositionSerializer, **NO, **NO_RECORD, **NO_CHANGE})
     @action(detail=True, methods=["post"])
@@ -180,9 +180,9 @@ class PositionViewSet(Writable):
         asked.is_valid(raise_exception=True)
         kept = {name: getattr(position, name) for name in ("title", "org_unit", "required_weekly_hours", "opens_on",
                                                            "closes_on")}  # fmt: skip
-        copy = save_positions(positions=[Position(code=asked.validated_data["code"], **kept)], actor=request.user)[0]
+        copy = save_positions(positions=[Position(code=asked.validated_data["code"], **kept)], actor=self.person)[0]
         tags = dict(PositionTag.objects.filter(position=position).values_list("tag_id", "level"))
-        set_position_tags(wanted={copy.pk: tags}, actor=request.user)
+        set_position_tags(wanted={copy.pk: tags}, actor=self.person)
         return keep_answer(request, self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED))
 
 
@@ -222,7 +222,7 @@ class EmployeeViewSet(Moving, Writable):
         employee = record or Employee()
         for name, value in values.items():
             setattr(employee, name, value)
-        return save_employees(employees=[employee], actor=self.request.user)[0]
+        return save_employees(employees=[employee], actor=self.person)[0]
 
 
 class LeaveSerializer(serializers.ModelSerializer):
@@ -252,12 +252,12 @@ class LeaveViewSet(Writable):
         leave = record or Leave()
         for name, value in values.items():
             setattr(leave, name, value)
-        return save_leaves(leaves=[leave], actor=self.request.user)[0]
+        return save_leaves(leaves=[leave], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take a leave back."""
-        cancel_leave(leave=self.get_object(), actor=request.user)
+        cancel_leave(leave=self.get_object(), actor=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

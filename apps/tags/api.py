@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.base import Records, Writable
-from apps.api.filters import Narrowed
+from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
 from apps.api.related import ByCode
 from apps.api.router import register
@@ -52,7 +52,7 @@ class TagViewSet(Writable):
         tag = record or TagCatalog()
         for name, value in values.items():
             setattr(tag, name, value)
-        return save_catalogue(tags=[tag], actor=self.request.user)[0]
+        return save_catalogue(tags=[tag], actor=self.person)[0]
 
 
 class EmployeeTagSerializer(serializers.ModelSerializer):
@@ -84,12 +84,12 @@ class EmployeeTagViewSet(Writable):
         held = record or EmployeeTag()
         for name, value in values.items():
             setattr(held, name, value)
-        return save_employee_tags(employee_tags=[held], actor=self.request.user)[0]
+        return save_employee_tags(employee_tags=[held], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take a tag away as if it had never been held; to end one, change valid_until."""
-        revoke_tag(employee_tag=self.get_object(), actor=request.user)
+        revoke_tag(employee_tag=self.get_object(), actor=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -124,7 +124,7 @@ class PositionTagViewSet(Writable):
         if record is None and tag.pk in wanted:
             raise serializers.ValidationError({"tag_code": [_("The position asks for it already.")]})
         wanted[tag.pk] = values.get("level") or (record.level if record is not None else "REQUIRED")
-        set_position_tags(wanted={position.pk: wanted}, actor=self.request.user)
+        set_position_tags(wanted={position.pk: wanted}, actor=self.person)
         return PositionTag.objects.get(position=position, tag=tag)
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
@@ -133,7 +133,7 @@ class PositionTagViewSet(Writable):
         row = self.get_object()
         wanted = dict(PositionTag.objects.filter(position=row.position).values_list("tag_id", "level"))
         wanted.pop(row.tag_id, None)
-        set_position_tags(wanted={row.position_id: wanted}, actor=request.user)
+        set_position_tags(wanted={row.position_id: wanted}, actor=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -157,7 +157,7 @@ class TagChangeViewSet(Records):
     queryset = TagChangeLog.objects.select_related("employee", "tag", "actor").order_by("-pk")
     serializer_class = TagChangeSerializer
     pagination_class = LogPagination
-    filter_backends = Records.filter_backends[:1]
+    filter_backends = [NamedFilters]
     http_method_names = ["get", "head", "options"]
     narrowed = {"employee_number": Narrowed("employee__employee_number"), "tag_code": Narrowed("tag__code")}
 

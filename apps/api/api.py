@@ -12,7 +12,6 @@ from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from apps.assignments.models import Assignment
@@ -25,17 +24,17 @@ from apps.tags.models import EmployeeTag
 
 from .base import Alone, Deeds
 from .permissions import OwnPassword
+from .router import at, register
 from .schema import NO, NO_CHANGE, NO_RECORD
 
 
 class Own(Alone):
-    """Put it before a view about oneself: 404 for whoever is no employee."""
+    """A view about oneself: 404 for whoever is no employee."""
 
     permission_classes = [IsAuthenticated, OwnPassword]
-    filter_backends: list[Any] = []
 
     def employee(self) -> Employee:
-        found = Employee.objects.select_related("home_unit").filter(user=self.request.user.pk).first()  # type: ignore[attr-defined]
+        found = Employee.objects.select_related("home_unit").filter(user=self.person.pk).first()
         if found is None:
             raise Http404
         return found
@@ -86,7 +85,7 @@ class Decision(serializers.Serializer):
     confirmed = serializers.BooleanField(required=False, default=False)
 
 
-class ProfileView(Own, APIView):
+class ProfileView(Own):
     """One's own record."""
 
     @extend_schema(responses={200: Profile, **NO, **NO_RECORD}, operation_id="me_profile")
@@ -98,13 +97,14 @@ class OwnTagsView(Own, ListAPIView):
     """The tags one holds."""
 
     serializer_class = OwnTag
+    filter_backends = []
     queryset = EmployeeTag.objects.none()
 
     def get_queryset(self) -> Any:
         return EmployeeTag.objects.filter(employee=self.employee()).select_related("tag").order_by("-valid_from", "id")
 
 
-class OwnLedgerView(Own, APIView):
+class OwnLedgerView(Own):
     """One's own hours."""
 
     @extend_schema(parameters=[WEEK], responses={200: Account, **NO, **NO_RECORD}, operation_id="me_ledger")
@@ -117,6 +117,7 @@ class OwnAssignmentViewSet(Own, Deeds, ReadOnlyModelViewSet):
     """What one gives and is asked for; a proposal one accepts or rejects."""
 
     serializer_class = OwnAssignment
+    filter_backends = []
     queryset = Assignment.objects.none()
 
     def get_queryset(self) -> Any:
@@ -138,6 +139,12 @@ class OwnAssignmentViewSet(Own, Deeds, ReadOnlyModelViewSet):
         asked = Decision(data=request.data)
         asked.is_valid(raise_exception=True)
         moved = apply_transition(
-            self.get_object(), transition, actor=request.user, metadata={"by": "api"}, **asked.validated_data
+            self.get_object(), transition, actor=self.person, metadata={"by": "api"}, **asked.validated_data
         )
         return Response(OwnAssignment(Assignment.objects.select_related("position").get(pk=moved.pk)).data)
+
+
+at("me/ledger", OwnLedgerView)
+at("me/profile", ProfileView)
+at("me/tags", OwnTagsView)
+register("me/assignments", OwnAssignmentViewSet)
