@@ -59,9 +59,7 @@ def keep_answer(request: Request, response: Response) -> Response:
     """Keep an answer for whoever sends the request again. A no is taken back with its key, and asked anew."""
     if key := request.headers.get(HEADER, ""):
         answer: Any = json.loads(json.dumps(response.data, default=str))
-        AnsweredRequest.objects.filter(user_id=request.user.pk, key=key).update(
-            status=response.status_code, answer=answer
-        )
+        _answers(request).filter(key=key).update(status=response.status_code, answer=answer)
     return response
 
 
