@@ -22,10 +22,10 @@ from apps.offer.as_json import account_as_json
 from apps.org.models import Employee
 from apps.tags.models import EmployeeTag
 
-from .base import Alone, Deeds
 from .permissions import OwnPassword
 from .router import at, register
 from .schema import NO, NO_CHANGE, NO_RECORD
+from .views import Alone, Deeds
 
 
 class Own(Alone):

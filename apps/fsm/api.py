@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from apps.api.base import Records
 from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
 from apps.api.router import register
+from apps.api.views import Records
 
 from .models import EmployeeTransitionLog
 

@@ -39,7 +39,8 @@ class Person:
             headers["X-CSRFToken"] = self.client.cookies["csrftoken"].value
         return self.client.generic(
             method, path if path.startswith("/api/") else f"/api/v1/{path}",
-            "" if body is None else json.dumps(body), content_type="application/json", headers=headers,
+            "" if body is None else json.dumps(body), content_type="application/json",
+            headers={"Accept-Language": "en", **headers},
         )  # fmt: skip
 
     def get(self, path: str, **headers: str) -> Any:
