@@ -23,9 +23,9 @@ from apps.org.models import Employee
 from apps.tags.models import EmployeeTag
 
 from .permissions import OwnPassword
+from .records import Alone, Deeds
 from .router import at, register
 from .schema import NO, NO_CHANGE, NO_RECORD
-from .views import Alone, Deeds
 
 
 class Own(Alone):

@@ -19,10 +19,10 @@ from apps.users.models import User
 from apps.users.services import set_password
 
 from .authentication import access_token_of, drop_cookies, enforce_csrf, put_cookies, refresh_token_of
+from .records import Alone, Deeds
 from .schema import NO
 from .throttles import Login, Logout, TokenRefresh
 from .tokens import NotSignedIn, family_of, refresh, sign_in, sign_out, sign_out_everywhere
-from .views import Alone, Deeds
 
 
 class Credentials(serializers.Serializer):

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from apps.fsm.services import allowed_moves, apply_transition, read_inputs
 
+from .records import Records
 from .repeating import answered_before, keep_answer
 from .schema import NO, NO_CHANGE, NO_RECORD
-from .views import Records
 
 
 class Transition(serializers.Serializer):

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
+from apps.api.records import Records, Writable
 from apps.api.related import ByCode
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE
 from apps.api.transitions import Moving
-from apps.api.views import Records, Writable
 from apps.common.clock import today
 from apps.demand.preview import preview_proposal
 from apps.org.models import Employee, Position

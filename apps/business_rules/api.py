@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.filters import Narrowed
+from apps.api.records import Records
 from apps.api.repeating import answered_before, keep_answer
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
-from apps.api.views import Records
 
 from .enums import Severity, SubjectKind, ViolationState
 from .models import BusinessRule, RuleViolation, Waiver

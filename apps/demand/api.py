@@ -15,9 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.permissions import OwnPassword
+from apps.api.records import Alone
 from apps.api.router import at
 from apps.api.schema import NO, NO_RECORD
-from apps.api.views import Alone
 from apps.changes.freshness import freshness
 from apps.common.clock import monday_of, today
 from apps.common.hours import to_hours

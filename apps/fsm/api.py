@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
+from apps.api.records import Records
 from apps.api.router import register
-from apps.api.views import Records
 
 from .models import EmployeeTransitionLog
 

@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.filters import Narrowed
+from apps.api.records import Records
 from apps.api.router import register
 from apps.api.schema import NO, NO_RECORD
-from apps.api.views import Records
 from apps.changes.span import Span
 from apps.common.clock import today
 from apps.common.weeks import parse_week

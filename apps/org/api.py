@@ -12,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.filters import Narrowed
+from apps.api.records import Writable
 from apps.api.related import ByCode, Masked
 from apps.api.repeating import answered_before, keep_answer
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.api.transitions import Moving
-from apps.api.views import Writable
 from apps.fsm.employee_fsm import EmployeeStatus
 
 from .enums import UnitKind

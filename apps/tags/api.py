@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from apps.api.filters import NamedFilters, Narrowed
 from apps.api.paging import LogPagination
+from apps.api.records import Records, Writable
 from apps.api.related import ByCode
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
-from apps.api.views import Records, Writable
 from apps.org.models import Employee, Position
 
 from .enums import TagType
