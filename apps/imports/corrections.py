@@ -26,13 +26,9 @@ def correct_sheet(sheet: ImportJob | ImportPart, correction: Correction) -> None
     if isinstance(sheet, ImportPart):
         sheet.is_left_aside = correction.is_left_aside
     before = _said(sheet)
-    mapping = dict(correction.mapping)
-    if correction.kind != sheet.kind:
-        # What columns are called says something else of another kind.
-        mapping = {}
     sheet.kind = correction.kind
     options = {name: value for name, value in sheet.options.items() if name not in ("head", "moves", "habit")}
-    options |= {"picked": correction.options.as_dict(), "mapping": mapping}
+    options |= {"picked": correction.options.as_dict(), "mapping": dict(correction.mapping)}
     if isinstance(sheet, ImportJob) and correction.sheet not in ("", sheet.options.get("head", {}).get("sheet")):
         options["sheet"] = correction.sheet
     sheet.options = options

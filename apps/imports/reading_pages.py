@@ -15,10 +15,10 @@ from apps.common.errors import Reason, Refusal
 from apps.common.resources import VERSION, SheetResource, resources
 
 from .corrections import Correction
-from .forms import DATES, DECIMALS, ENCODINGS, SEPARATORS, ReadingForm, kind_label
 from .mapping import ASIDE, file_columns, lacking
 from .models import ImportJob, ImportPart
 from .parts import sheets_of
+from .reading_form import DATES, DECIMALS, ENCODINGS, SEPARATORS, ReadingForm, kind_label
 
 if TYPE_CHECKING:
     from apps.users.models import User

@@ -363,7 +363,7 @@ def _has_content(job: ImportJob) -> bool:
     return job.content is not None or job.files.filter(content__isnull=False).exists()
 
 
-def _looked_at(job: ImportJob, actor: User, tell: Tell) -> list[ImportJob | ImportPart]:
+def _looked_at(job: ImportJob, actor: User, tell: Tell) -> list[Any]:
     """Return the sheets of a job once it is found out how each is written."""
     tell(Stage.LOOKING, 0)
     if job.content is None and not job.parts.exists():
@@ -384,7 +384,7 @@ def _looked_at(job: ImportJob, actor: User, tell: Tell) -> list[ImportJob | Impo
 
 def _run_job(
     job: ImportJob,
-    sheets: Sequence[ImportJob | ImportPart],
+    sheets: Sequence[Any],
     actor: User,
     *,
     dry_run: bool,
@@ -398,7 +398,7 @@ def _run_job(
     )  # fmt: skip
 
 
-def _incoming(sheet: ImportJob | ImportPart, job: ImportJob) -> Incoming:
+def _incoming(sheet: Any, job: ImportJob) -> Incoming:
     alone = sheet is job
     return Incoming(
         sheet.kind,
@@ -411,7 +411,7 @@ def _incoming(sheet: ImportJob | ImportPart, job: ImportJob) -> Incoming:
     )
 
 
-def _note(job: ImportJob, sheets: Sequence[ImportJob | ImportPart], report: Report) -> None:
+def _note(job: ImportJob, sheets: Sequence[Any], report: Report) -> None:
     """Keep on the job, and of several sheets on each, what came of them."""
     _note_job(job, report)
     if sheets[0] is job:
@@ -446,7 +446,7 @@ def _note_job(job: ImportJob, report: Report, content: bytes | None = None) -> N
     }
 
 
-def _let_go(job: ImportJob, sheets: Sequence[ImportJob | ImportPart]) -> None:
+def _let_go(job: ImportJob, sheets: Sequence[Any]) -> None:
     """Keep nothing of the files of a job that is decided, nor of their cells."""
     job.content = None
     job.files.update(content=None)
