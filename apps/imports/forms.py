@@ -48,7 +48,7 @@ class UploadForm(forms.Form):
     kind = forms.ChoiceField(label=_("kind of sheet"), widget=UnfoldAdminSelectWidget(), required=False)
     file = FilesField(
         label=_("files"),
-        widget=FilesWidget(attrs={"accept": ".csv,.txt,.xlsx", "multiple": True, "data-drop": ""}),
+        widget=FilesWidget(attrs={"accept": ".csv,.txt,.xlsx", "multiple": True, "data-drop": _("Or drop them here.")}),
     )
     dates = forms.ChoiceField(
         label=_("dates are written as"),

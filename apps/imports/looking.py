@@ -116,7 +116,7 @@ def look_at(sheet: Sheet, content: bytes, *, actor: User, name: str = "") -> Non
     said = sheet.options
     try:
         head = head_of(content, options=Options(**said["picked"]), resource=resource, sheet=name)
-        if resource is not None and not said.get("corrected"):
+        if resource is not None and not said.get("corrected") and not said.get("without_moves"):
             head = _as_last_time(said, head, content, resource, actor, name)
     except Unreadable as error:
         said["head"] = {"fault": error.error}
@@ -125,7 +125,8 @@ def look_at(sheet: Sheet, content: bytes, *, actor: User, name: str = "") -> Non
     mapping = said.setdefault("mapping", {})
     columns = file_columns(resource, head.header, mapping) if resource is not None else []
     said["head"] = head.as_json(resource, columns, Options(**said["picked"]))
-    if said.pop("to_remember", False) and resource is not None:
+    # What is left aside of a sheet's first turn is no way of reading the next one.
+    if said.pop("to_remember", False) and resource is not None and not said.get("without_moves"):
         remember(
             actor=actor, kind=sheet.kind, header=head.header, first_seen=said["first_seen"],
             options=Options(**said["picked"]), mapping=mapping,

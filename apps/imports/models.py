@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.common.models import Recorded
@@ -119,7 +120,10 @@ class ImportPart(models.Model):
     @property
     def file_name(self) -> str:
         """Return what a person knows the sheet by: its file, and its name in the workbook."""
-        return f"{self.file.name} · {self.sheet}" if self.sheet else self.file.name
+        name = f"{self.file.name} · {self.sheet}" if self.sheet else self.file.name
+        if self.options.get("without_moves"):
+            return gettext("%(name)s, first without its transitions") % {"name": name}
+        return name
 
     @property
     def content(self) -> Any:

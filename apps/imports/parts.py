@@ -15,7 +15,7 @@ from apps.common.resources import SheetResource, TransitionColumn, resources
 
 from .cleaning import header_errors
 from .looking import head_of
-from .mapping import file_columns, lacking
+from .mapping import ASIDE, file_columns, lacking
 from .models import ImportFile, ImportJob, ImportPart
 from .problems import Error, error_of
 from .reading import UPLOAD, Options, Unreadable, read_file, sheet_names
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 60
 # An employees' sheet that activates comes after the contracts, one with other transitions last.
 ACTIVATE, AFTER_CONTRACTS, AT_THE_END = "activate", 4.5, 99.0
+OF_MOVES = ("transition", "reason", "last_day")
 _NUMBERED = re.compile(r"^\d+[ _.-]+")
 
 
@@ -131,13 +132,40 @@ def put_in_turn(job: ImportJob, parts: Sequence[ImportPart], turns: Sequence[int
             job.options = job.options | {"turns_given": True}
             ordered = [part for _turn, part in sorted(zip(turns, parts, strict=True), key=lambda pair: pair[0])]
     elif not job.options.get("turns_given"):
-        ordered = sorted(parts, key=lambda part: (_rank(part), part.place))
+        if (first := _first_without_moves(job, parts)) is not None:
+            ordered.append(first)
+        ordered = sorted(ordered, key=lambda part: (_rank(part), part.place))
     for place, part in enumerate(ordered, start=1):
         part.place = place
     ImportPart.objects.bulk_update(ordered, ["place", "options"])
     kinds = {part.kind for part in ordered if not part.is_left_aside}
     job.kind = kinds.pop() if len(kinds) == 1 and kinds != {""} else SEVERAL
     return ordered
+
+
+def _first_without_moves(job: ImportJob, parts: Sequence[ImportPart]) -> ImportPart | None:
+    """Return a turn before the contracts for new people who are activated in the same sheet; None if none is needed.
+
+    A contract needs its person and an activation needs the contract: such a sheet comes in once for the people
+    themselves and once more for their transitions.
+    """
+    kinds = [part.kind for part in parts if not part.is_left_aside]
+    mine = [part for part in parts if part.kind == "employees" and not part.is_left_aside]
+    if job.options.get("split") or "employee_tags" not in kinds or len(mine) != 1 or ACTIVATE not in _moves(mine[0]):
+        return None
+    (part,) = mine
+    mapping = part.options.get("mapping", {})
+    columns = file_columns(in_order()["employees"], part.options["head"]["header"], mapping)
+    if lacking(in_order()["employees"], columns)[1]:
+        return None  # nobody new can come with it
+    later = {one.key: ASIDE for one in columns if one.column in OF_MOVES}
+    kept = {name: value for name, value in part.options.items() if name not in ("habit", "moves", "to_remember")}
+    job.options = job.options | {"split": True}
+    first: ImportPart = ImportPart.objects.create(
+        job=job, file=part.file, sheet=part.sheet, kind=part.kind, place=len(parts) + 1,
+        options={**kept, "mapping": {**mapping, **later}, "without_moves": True},
+    )  # fmt: skip
+    return first
 
 
 def _rank(part: ImportPart) -> float:

@@ -66,7 +66,7 @@ def _sheet_shown(sheet: ImportJob | ImportPart, form: ReadingForm) -> dict[str, 
         "form": form,
         "writing": [form[name] for name in ("kind", "turn", "sheet", "dates", "decimal", "separator", "encoding")
                     if name in form.fields],
-        "rows": form.column_rows(),
+        "rows": form.column_rows() if resource else _untold_rows(head),
         "samples": range(1, len(head.get("sample", [])) + 1),
         "unknown": [one.title for one in unknown],
         "keys": [column.label for column in keys],
@@ -79,6 +79,17 @@ def _sheet_shown(sheet: ImportJob | ImportPart, form: ReadingForm) -> dict[str, 
         "is_open": not is_aside and bool(unknown or keys or not resource or "fault" in head
                                          or any(hint["is_wrong"] for hint in hints)),
     }  # fmt: skip
+
+
+def _untold_rows(head: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the columns of a sheet whose kind is open: what stands in it helps to say what it is."""
+    return [
+        {
+            "title": title, "place": place + 1, "how": "", "field": None, "suggestion": "",
+            "values": [row[place] if place < len(row) else [""] for row in head.get("sample", [])],
+        }
+        for place, title in enumerate(head.get("header", []))
+    ]  # fmt: skip
 
 
 def _facts(sheet: ImportJob | ImportPart, head: dict[str, Any], columns: list[Any]) -> list[str]:

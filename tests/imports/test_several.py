@@ -145,6 +145,25 @@ def test_other_transitions_come_last(clinic: Any, contract: Any) -> None:
     assert (last.kind, last.options["moves"]) == ("employees", ["terminate"])
 
 
+def test_new_people_who_are_activated_in_one_sheet_come_in_before_and_after_their_contracts(
+    clinic: Any, contract: Any
+) -> None:
+    header, row = PEOPLE.decode().split()
+    people = f"{header},transition\r\n{row},activate\r\n".encode()
+    job = put(clinic.manager, {"employees.csv": people, "contratos.csv": CONTRACTS, "03_positions.csv": POSITIONS})
+    assert (kinds(job), job.errors) == (["positions", "employees", "employee_tags", "employees"], [])
+    assert "first without its transitions" in job.parts.get(place=2).file_name
+    preview(job=job, actor=clinic.manager)
+    assert job.parts.count() == 4
+    job.refresh_from_db()
+    assert (bring_in(job, clinic.manager).created, job.updated) == (3, 1)
+    assert Employee.objects.get(employee_number="N1").status == "ACTIVE"
+    # Without contracts beside it, or for people who are there already, it comes in once.
+    assert kinds(put(clinic.manager, {"employees.csv": people})) == ["employees"]
+    known = put(clinic.manager, {"employees.csv": ACTIVATE, "contratos.csv": CONTRACTS})
+    assert kinds(known) == ["employee_tags", "employees"]
+
+
 def test_a_workbook_brings_all_its_sheets(clinic: Any, contract: Any) -> None:
     content = book(
         Asignaciones=[

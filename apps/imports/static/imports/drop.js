@@ -8,7 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
     list.className = "coveris-sheet-files";
     list.setAttribute("aria-live", "polite");
     field.classList.add("coveris-sheet-drop");
-    input.after(list);
+    const invitation = document.createElement("p");
+    invitation.className = "coveris-subtle";
+    invitation.textContent = input.dataset.drop;
+    field.append(invitation, list);
     const size = new Intl.NumberFormat(document.documentElement.lang || "es", {
       style: "unit", unit: "kilobyte", maximumFractionDigits: 0,
     });
