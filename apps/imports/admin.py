@@ -35,7 +35,6 @@ from .reading_pages import corrections_from, reading_shown
 from .reports import SEVERAL
 from .rights import in_order, kinds_for
 from .services import (
-    AT_ONCE,
     PREVIEW_LIFE,
     UNDER_WAY,
     NotConfirmed,
@@ -44,10 +43,10 @@ from .services import (
     confirm,
     correct,
     forget_reading,
+    is_small,
     preview,
     request_confirm,
     request_preview,
-    size_of,
     undo_import,
     upload,
     upload_several,
@@ -179,7 +178,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
 
     def _look(self, request: HttpRequest, job: ImportJob) -> None:
         """Have an import looked at: at once if it is small, else by a worker."""
-        if size_of(job) <= AT_ONCE:
+        if is_small(job):
             preview(job=job, actor=_person(request))
         else:
             request_preview(job=job, actor=_person(request))
@@ -250,7 +249,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 "has_refused_rows": is_owner and job.refused_rows is not None,
                 "impact": impact_shown(job.impact),
                 "parts": [_part_shown(part) for part in parts.values()],
-                "reading": reading if is_owner else [],
+                # What waits for an answer comes first.
+                "reading": sorted(reading, key=lambda one: not one["is_open"]) if is_owner else [],
                 "reading_first": is_owner and any(one["is_open"] for one in reading),
                 "is_undecided": any(one["unknown"] or one["keys"] or one["is_undecided"] for one in reading),
                 "has_habits": any(one["habit"] for one in reading),
@@ -273,7 +273,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
     def confirm_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)
         page = HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
-        if size_of(job) > AT_ONCE:
+        if not is_small(job):
             try:
                 request_confirm(
                     job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", "")

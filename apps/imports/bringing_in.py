@@ -28,6 +28,7 @@ from .enums import Mode, Stage
 from .impact import impact_since
 from .looking import names_for
 from .matching import match
+from .problems import MOST_TOLD
 from .reading import Limits, Options, Table, Unreadable, read_file
 from .reports import SHOWN_CHANGES, Report, report_on, together
 from .returning import RefusedRows
@@ -124,17 +125,21 @@ def bring_in(
         with acting(actor, reason=_reason(sheets)[:200], origin="import", deed=deed):
             begun = latest_mark()
             back, refused = RefusedRows(), RefusedElsewhere()
-            for at in sheets:
-                number = (at.part, len(sheets)) if at.part else (0, 0)
+            told = 0
+            for place, at in enumerate(sheets, start=1):
+                number = (place, len(sheets)) if at.part else (0, 0)
                 reports.append(_Sheet(at, manner, number, back, refused).bring_in(several=len(sheets) > 1))
+                # Of all sheets together no more is told than of one.
+                reports[-1].errors = reports[-1].errors[: max(0, MOST_TOLD - told)]
+                told += len(reports[-1].errors)
                 if reports[-1].is_unreadable:
                     break
             report = together(reports, whole=manner.whole)
             report.refused_rows = back.content()
             if with_impact and report.created + report.updated:
                 tell(Stage.IMPACT, report.rows)
-                told = impact_since(begun, actor)
-                report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
+                found = impact_since(begun, actor)
+                report.impact = {"rules": {**report.impact["rules"], **found["rules"]}, "coverage": found["coverage"]}
             if dry_run or not is_written(report, mode):
                 raise _TakeBack
             if in_the_end is not None:

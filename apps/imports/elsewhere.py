@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from apps.common.resources import Reference, References, SheetResource
 from apps.common.staging import StagedSheet
 
-from .problems import Error
+from .problems import MOST_TOLD, Error
 
 
 class RefusedElsewhere:
@@ -22,7 +22,9 @@ class RefusedElsewhere:
         """Take in what a sheet was to bring and does not."""
         if len(resource.key_columns()) > 1:
             return
-        keys = sheet.fetch("SELECT key FROM sheet_rows WHERE refused AND stored IS NULL AND key <> ''")
+        keys = sheet.fetch(
+            f"SELECT key FROM sheet_rows WHERE refused AND stored IS NULL AND key <> '' LIMIT {MOST_TOLD}"
+        )
         known = self._keys.setdefault(resource.model()._meta.label_lower, {})
         known.update((key, name) for (key,) in keys)
 

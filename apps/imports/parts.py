@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -25,7 +26,7 @@ from .rights import in_order, kinds_for, may
 if TYPE_CHECKING:
     from apps.users.models import User
 
-MOST_PARTS = 60
+MOST_PARTS, LONGEST_NAME = 60, 255
 # An employees' sheet that activates comes after the contracts, one with other transitions last.
 ACTIVATE, AFTER_CONTRACTS, AT_THE_END = "activate", 4.5, 99.0
 OF_MOVES = ("transition", "reason", "last_day")
@@ -49,24 +50,57 @@ def take_apart(job: ImportJob, actor: User) -> None:
     """Find the sheets in the files of an import, and what each of them is."""
     parts: list[ImportPart] = []
     for file in job.files.defer("content"):
-        content = bytes(ImportFile.objects.values_list("content", flat=True).get(pk=file.pk) or b"")
-        parts += _parts_of(job, file, content, actor)
-        if len(parts) > MOST_PARTS:
+        content = _content(file)
+        names = _names(content)
+        if len(parts) + len(names) > MOST_PARTS:
             raise Refusal(
-                Reason(_("These are more than %(count)s sheets: bring them in by parts.") % {"count": MOST_PARTS},
-                       code="too_many_sheets")
-            )  # fmt: skip
+                Reason(
+                    _("These are more than %(count)s sheets: bring them in by parts.") % {"count": MOST_PARTS},
+                    code="too_many_sheets",
+                )
+            )
+        parts += _parts_of(job, file, content, names, actor)
     for place, part in enumerate(parts, start=1):
         part.place = place
     ImportPart.objects.bulk_create(parts)
 
 
-def _parts_of(job: ImportJob, file: ImportFile, content: bytes, actor: User) -> list[ImportPart]:
-    how = {name: job.options[name] for name in ("picked", "open", "language") if name in job.options}
+def sheet_count(job: ImportJob) -> int:
+    """Return how many sheets an import holds, before or after they are told apart."""
+    if job.content is not None:
+        return 1
+    return job.parts.count() or sum(len(_names(_content(file))) for file in job.files.defer("content"))
+
+
+def alone(job: ImportJob, actor: User) -> bool:
+    """Make an import whose files hold a single sheet one without parts, once it is known what it is; say if it is."""
+    part: ImportPart | None = job.parts.select_related("file").defer("file__content").first()
+    if part is None or job.parts.count() > 1 or part.is_left_aside or part.kind not in kinds_for(actor, "import"):
+        return False
+    job.kind, job.file_name, job.content = part.kind, part.file.name, part.content
+    job.options = {name: value for name, value in job.options.items() if name != "kind"} | part.options
+    job.digest = hashlib.sha256(bytes(job.content or b"")).hexdigest()
+    job.save()
+    part.delete()
+    job.files.defer("content").delete()
+    return True
+
+
+def _content(file: ImportFile) -> bytes:
+    return bytes(ImportFile.objects.values_list("content", flat=True).get(pk=file.pk) or b"")
+
+
+def _names(content: bytes) -> list[str]:
+    """Return the names of the sheets to tell apart; one without a name for a file that is a sheet itself."""
     try:
-        names = sheet_names(content, limits=UPLOAD) or [""]
+        names = sheet_names(content, limits=UPLOAD)
     except Unreadable:
-        names = [""]  # looking at it tells why
+        return [""]  # looking at it tells why
+    return names if names and all(len(name) <= LONGEST_NAME for name in names) else [""]
+
+
+def _parts_of(job: ImportJob, file: ImportFile, content: bytes, names: Sequence[str], actor: User) -> list[ImportPart]:
+    how = {name: job.options[name] for name in ("picked", "open", "language") if name in job.options}
     found = []
     for name in names:
         part = ImportPart(job=job, file=file, sheet=name if len(names) > 1 else "", options={**how})

@@ -16,6 +16,7 @@ from apps.common.resources import VERSION, SheetResource, resources
 from .corrections import Correction
 from .mapping import ASIDE, FileColumn, file_columns
 from .models import ImportJob, ImportPart
+from .parts import LONGEST_NAME
 from .reading import Options
 from .rights import kinds_for
 
@@ -73,7 +74,7 @@ class ReadingForm(forms.Form):
                 label=_("turn"), min_value=1, max_value=999, initial=self.sheet.place,
                 widget=UnfoldAdminIntegerFieldWidget(),
             )  # fmt: skip
-        elif len(names := self.head.get("sheets", [])) > 1:
+        elif len(names := [name for name in self.head.get("sheets", []) if len(name) <= LONGEST_NAME]) > 1:
             self.fields["sheet"] = _choice(_("sheet of the workbook"), [(name, name) for name in names],
                                            self.head["sheet"])  # fmt: skip
 

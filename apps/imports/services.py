@@ -24,7 +24,7 @@ from .corrections import Correction, correct_sheet
 from .enums import JobState, Mode, Stage
 from .looking import OPTIONAL, look_at
 from .models import ImportFile, ImportJob, ImportPart, ImportProgress
-from .parts import faults_of, put_in_turn, sheets_of, take_apart
+from .parts import alone, faults_of, put_in_turn, sheet_count, sheets_of, take_apart
 from .reading import COMMAND, UPLOAD, Limits, Options, Unreadable
 from .remembering import forget_habit
 from .reports import SEVERAL, Report
@@ -41,6 +41,7 @@ LASTING = ("open", "language", "sheet", "kind")
 UNDER_WAY = (JobState.READING, JobState.APPLYING)
 # What is no larger is looked at and brought in while the person waits: some five hundred rows.
 AT_ONCE = 64 * 1024
+FEW_SHEETS = 8
 
 
 def _nobody(stage: str, rows: int, part: int = 0, parts: int = 0) -> None:
@@ -359,6 +360,11 @@ def size_of(job: ImportJob) -> int:
     return len(job.content) if job.content is not None else sum(job.files.values_list("size", flat=True))
 
 
+def is_small(job: ImportJob) -> bool:
+    """Say whether an import is looked at and brought in while the person waits."""
+    return size_of(job) <= AT_ONCE and sheet_count(job) <= FEW_SHEETS
+
+
 def _has_content(job: ImportJob) -> bool:
     return job.content is not None or job.files.filter(content__isnull=False).exists()
 
@@ -369,6 +375,9 @@ def _looked_at(job: ImportJob, actor: User, tell: Tell) -> list[Any]:
     if job.content is None and not job.parts.exists():
         with acting(actor, origin="import"):
             take_apart(job, actor)
+    if job.content is None:
+        with acting(actor, origin="import"):
+            alone(job, actor)
     sheets = sheets_of(job)
     for number, sheet in enumerate(sheets, start=1):
         if sheet is job:

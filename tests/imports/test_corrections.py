@@ -202,7 +202,7 @@ def test_another_sheet_of_the_workbook_is_picked(clinic: Any) -> None:
 def test_another_kind_is_picked_and_its_columns_are_found_anew(clinic: Any) -> None:
     job = uploaded(clinic.manager, sheet("employee_number,given_name", "E1,Luz"))
     assert job.errors
-    corrections = [Correction("employees", Options(), {"given_name": ""})]
+    corrections = [Correction("employees", Options())]
     report = preview(job=correct(job=job, actor=clinic.manager, corrections=corrections), actor=clinic.manager)
     assert (report.kind, report.updated) == ("employees", 1)
     with pytest.raises(Refusal):

@@ -29,6 +29,7 @@ from apps.imports.services import (
     correct,
     drop_stale,
     forget_reading,
+    is_small,
     preview,
     request_confirm,
     request_preview,
@@ -159,7 +160,9 @@ def test_new_people_who_are_activated_in_one_sheet_come_in_before_and_after_thei
     assert (bring_in(job, clinic.manager).created, job.updated) == (3, 1)
     assert Employee.objects.get(employee_number="N1").status == "ACTIVE"
     # Without contracts beside it, or for people who are there already, it comes in once.
-    assert kinds(put(clinic.manager, {"employees.csv": people})) == ["employees"]
+    assert kinds(put(clinic.manager, {"employees.csv": people, "03_positions.csv": POSITIONS})) == [
+        "positions", "employees",
+    ]  # fmt: skip
     known = put(clinic.manager, {"employees.csv": ACTIVATE, "contratos.csv": CONTRACTS})
     assert kinds(known) == ["employee_tags", "employees"]
 
@@ -217,8 +220,59 @@ def test_a_person_corrects_kind_columns_and_turn(clinic: Any) -> None:
     preview(job=job, actor=clinic.manager)
     assert kinds(job) == ["employees", "positions"]
     # And the columns are remembered.
-    again = put(clinic.manager, {"employees.csv": odd})
-    assert (again.errors, again.created) == ([], 1)
+    again = put(clinic.manager, {"employees.csv": odd, "positions.csv": POSITIONS})
+    assert (again.errors, again.created) == ([], 2)
+
+
+def test_a_single_sheet_is_told_by_name_and_then_has_no_parts(clinic: Any) -> None:
+    job = put(clinic.manager, {"03_positions.csv": sheet("code,Nombre", "P1,Guardia")})
+    assert (job.kind, job.file_name, job.parts.count(), ImportFile.objects.count()) == (
+        "positions", "03_positions.csv", 0, 0,
+    )  # fmt: skip
+    named = Correction("positions", Options(), {"nombre": "title"})
+    job = correct(job=job, actor=clinic.manager, corrections=[named])
+    preview(job=job, actor=clinic.manager)
+    job.refresh_from_db()
+    assert bring_in(job, clinic.manager).updated == 1
+    open_still = put(clinic.manager, {"quien.csv": b"algo,otro\r\n1,2\r\n"})
+    assert [error["code"] for error in open_still.errors] == ["unknown_kind"]
+    job = correct(job=open_still, actor=clinic.manager, corrections=[Correction("positions", Options(), turn=1)])
+    preview(job=job, actor=clinic.manager)
+    job.refresh_from_db()
+    assert (job.kind, job.parts.count(), len(job.errors)) == ("positions", 0, 2)
+
+
+def test_a_workbook_of_too_many_sheets_is_refused_before_any_is_read(clinic: Any) -> None:
+    many = book(**{f"positions {n}": [["code"], ["P1"]] for n in range(61)})
+    with pytest.raises(Refusal, match="more than 60 sheets"):
+        put(clinic.manager, {"many.xlsx": many})
+
+
+def test_many_small_sheets_are_left_to_a_worker(clinic: Any) -> None:
+    few = put(clinic.manager, {f"positions_{n}.csv": POSITIONS for n in range(8)}, look=False)
+    many = put(clinic.manager, {f"positions_{n}.csv": POSITIONS for n in range(9)}, look=False)
+    assert (is_small(few), is_small(many)) == (True, False)
+
+
+def test_a_stop_between_two_sheets_leaves_nothing(clinic: Any) -> None:
+    class Stopped(Exception):
+        pass
+
+    heard: list[tuple[Any, ...]] = []
+
+    def tell(stage: str, rows: int, part: int = 0, parts: int = 0) -> None:
+        heard.append((stage, part, parts))
+        if part == 2 and stage == "CHECKING":
+            raise Stopped
+
+    job = put(clinic.manager, {"03_positions.csv": POSITIONS, "b.csv": PEOPLE})
+    with pytest.raises(Stopped):
+        confirm(job=job, actor=clinic.manager, confirmed_warnings=job.options["confirmation"], tell=tell)
+    assert ("WRITING", 1, 2) in heard
+    assert not Position.objects.filter(code="P7").exists()
+    job.refresh_from_db()
+    assert job.state == JobState.PREVIEWED
+    assert bring_in(job, clinic.manager).created == 2
 
 
 def test_a_kind_somebody_may_not_bring_in_is_told_and_may_be_left_aside(clinic: Any) -> None:
@@ -367,7 +421,7 @@ def test_what_is_dropped_or_forgotten_leaves_no_file(clinic: Any) -> None:
     dropped = put(clinic.manager, {"03_positions.csv": POSITIONS, "b.csv": PEOPLE})
     abandon(job=dropped, actor=clinic.manager)
     stale = put(clinic.manager, {"03_positions.csv": POSITIONS, "b.csv": PEOPLE})
-    fresh = put(clinic.manager, {"03_positions.csv": POSITIONS})
+    fresh = put(clinic.manager, {"03_positions.csv": POSITIONS, "b.csv": PEOPLE})
     ImportJob.objects.filter(pk=stale.pk).update(created_at=stale.created_at.replace(year=2020))
     assert drop_stale(actor=None) == 1
     assert set(ImportFile.objects.values_list("job", flat=True)) == {fresh.pk}
@@ -376,12 +430,12 @@ def test_what_is_dropped_or_forgotten_leaves_no_file(clinic: Any) -> None:
 
 def test_what_is_remembered_of_a_sheet_among_several_is_forgotten(clinic: Any) -> None:
     odd = sheet("code,Nombre", "P1,Guardia")
-    job = put(clinic.manager, {"03_positions.csv": odd})
-    job = correct(job=job, actor=clinic.manager,
-                  corrections=[Correction("positions", Options(), {"nombre": "title"}, turn=1)])  # fmt: skip
+    job = put(clinic.manager, {"03_positions.csv": odd, "b.csv": PEOPLE})
+    named = Correction("positions", Options(), {"nombre": "title"}, turn=1)
+    job = correct(job=job, actor=clinic.manager, corrections=said(job, positions=named))
     preview(job=job, actor=clinic.manager)
-    again = put(clinic.manager, {"03_positions.csv": odd})
-    assert again.errors == [] and again.parts.get().options["habit"]
+    again = put(clinic.manager, {"03_positions.csv": odd, "b.csv": PEOPLE})
+    assert again.errors == [] and again.parts.get(kind="positions").options["habit"]
     again = forget_reading(job=again, actor=clinic.manager)
     preview(job=again, actor=clinic.manager)
     again.refresh_from_db()
