@@ -8,8 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import Case, Exists, F, Func, IntegerField, QuerySet, Subquery, When
+from django.db.models import Exists, Func, IntegerField
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
@@ -23,6 +22,7 @@ from apps.business_rules.enums import Severity
 from apps.business_rules.models import RuleViolation
 from apps.changes.freshness import freshness_shown
 from apps.common.clock import monday_of, today
+from apps.common.paginator import COUNTED_EXACTLY
 from apps.common.walking import UpTo, number_or_more
 from apps.common.weeks import horizon, week_code
 from apps.demand.overview import count_net_zero, totals_by_week, worst_units
@@ -37,8 +37,9 @@ from apps.users.models import User
 WORST, EXPIRING_DAYS = 8, 30
 # The first page says that there is more to do than anybody does today; the inbox says how much.
 WAITING_COUNTED = 100
-# For who sees a large part of the organisation, who goes to the lists behind the tiles.
+# A tile counts no further than the list behind it; for who sees a large part of the organisation no further than this.
 COUNTED_ON_A_TILE = 200
+NET_ZERO_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
     def board(**query: str) -> str:
         return address("demand.unitcoverage", "changelist", request=request, **query)
 
-    hidden = count_net_zero(root=root, week=week)
+    hidden = count_net_zero(root=root, week=week, most=NET_ZERO_COUNTED)
     return [
         Tile(_("Required hours"), now.required_hours, _("a week"), board(), icon="target"),
         Tile(_("Filled hours"), now.filled_hours, _("of what is required"), icon="task_alt"),
@@ -131,7 +132,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
         ),
         Tile(
             _("Net-zero units"),
-            hidden,
+            number_or_more(hidden, NET_ZERO_COUNTED),
             _("surplus hides a gap there"),
             board(state="NET_ZERO"),
             "yellow" if hidden else "green",
@@ -142,7 +143,7 @@ def hours_tiles(now: Any, root: int | None, week: date, request: HttpRequest) ->
 
 @dataclass(frozen=True)
 class Counts:
-    """What the reader's part of the organisation holds, counted up to `most` (None: to the end)."""
+    """What the reader's part of the organisation holds, counted up to `most`."""
 
     has_units: bool
     has_positions: bool
@@ -151,7 +152,7 @@ class Counts:
     leaving: int
     expiring: int
     violations: dict[Severity, int]
-    most: int | None = None
+    most: int
 
     def told(self, number: int) -> Any:
         return number_or_more(number, self.most)
@@ -159,7 +160,7 @@ class Counts:
 
 def counts_of(user: Any) -> Counts:
     """Count what the tiles tell, in one statement."""
-    day, most = today(), COUNTED_ON_A_TILE if is_walked_for(user) else None
+    day, most = today(), COUNTED_ON_A_TILE if is_walked_for(user) else COUNTED_EXACTLY
     until = day + timedelta(days=EXPIRING_DAYS)
     employees = Employee.objects.visible_to(user)
     violations = RuleViolation.objects.visible_to(user).open()
@@ -169,33 +170,15 @@ def counts_of(user: Any) -> Counts:
         employees.filter(status=EmployeeStatus.NOTICE),
         EmployeeTag.objects.visible_to(user).filter(valid_until__gte=day, valid_until__lte=until),
     )
-    by_severity: list[Any] = (
-        [UpTo(violations.filter(severity=severity), most) for severity in Severity]
-        if most is not None
-        else [_by_severity(violations)]
-    )
-    units, positions, *numbers = User.objects.filter(pk=user.pk).values_list(
+    units, positions, proposals, on_leave, leaving, expiring, *severe = User.objects.filter(pk=user.pk).values_list(
         Exists(OrgUnit.objects.visible_to(user)),
         Exists(Position.objects.visible_to(user)),
-        *(UpTo(rows, most) if most is not None else _number_of(rows) for rows in lists),
-        *by_severity,
+        *(UpTo(rows, most) for rows in lists),
+        *(UpTo(violations.filter(severity=severity), most) for severity in Severity),
     )[0]
-    proposals, on_leave, leaving, expiring, *severe = numbers
-    severe = severe if most is not None else severe[0]
     return Counts(
         units, positions, proposals, on_leave, leaving, expiring, dict(zip(Severity, severe, strict=True)), most
     )
-
-
-def _number_of(rows: QuerySet[Any]) -> Subquery:
-    return Subquery(rows.order_by().annotate(number=_count(F("pk"))).values("number"))
-
-
-def _by_severity(rows: QuerySet[Any]) -> Subquery:
-    """Return how many there are of each severity, the rows read once."""
-    each = [_count(Case(When(severity=severity, then=1))) for severity in Severity]
-    numbers = Func(*each, template="ARRAY[%(expressions)s]", output_field=ArrayField(IntegerField()))
-    return Subquery(rows.order_by().annotate(numbers=numbers).values("numbers"))
 
 
 def _count(expression: Any) -> Func:

@@ -179,15 +179,17 @@ DETAILS = f"""
         WHERE day < earliest + %(together)s GROUP BY place
     )"""
 _KEPT = """
-    found AS MATERIALIZED (
+    found AS {how} (
         SELECT c.position_id, c.assignment_id, c.employee_id, c.cause, c.day - {offset} AS day, c.hours, c.needs,
                c.record_id, c.back_on - {offset} AS back, c.tags
         FROM demand_positioncliff c {inside}
         WHERE c.since >= %(first)s AND c.day <= %(last)s {where}
     )"""
 # `found` as it is kept: of everything, of a part of the tree.
-KEPT = _KEPT.format(offset=OFFSET, inside="", where="")
+# To read them twice costs less than to put them aside; whose place has to be looked at is looked at once.
+KEPT = _KEPT.format(how="NOT MATERIALIZED", offset=OFFSET, inside="", where="")
 KEPT_INSIDE = _KEPT.format(
+    how="MATERIALIZED",
     offset=OFFSET,
     inside="JOIN org_position p ON p.id = c.position_id JOIN org_orgunit u ON u.id = p.org_unit_id",
     where=f"AND {inside('u.path')}",

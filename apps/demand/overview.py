@@ -170,19 +170,26 @@ def rolled_up(*, unit_ids: Iterable[int], week: date) -> dict[int, Figures]:
         return {row[0]: Figures(*row[1:]) for row in cursor.fetchall()}
 
 
-def count_net_zero(*, root: int | None, week: date) -> int:
-    """Return how many units under the root, it included, hide a gap behind a surplus in a week."""
+def count_net_zero(*, root: int | None, week: date, most: int) -> int:
+    """Return how many units under the root, it included, hide a gap behind a surplus in a week; at most `most` + 1."""
     index = element("%(week)s::date")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT count(*) FROM {WHOLES.name} c JOIN org_orgunit u ON u.id = c.org_unit_id
-            WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint])
-                AND c.deficit[{index}] > 0 AND c.assigned[{index}] >= c.required[{index}]
+            SELECT count(*) FROM (
+                SELECT FROM {WHOLES.name} c {_under(root)}
+                WHERE c.deficit[{index}] > 0 AND c.assigned[{index}] >= c.required[{index}]
+                LIMIT %(most)s + 1
+            ) AS hiding
             """,
-            {"week": week, "root": root},
+            {"week": week, "root": root, "most": most},
         )
         return int(cursor.fetchone()[0])
+
+
+def _under(root: int | None) -> str:
+    """Return SQL that leaves of the figures c those of units under the root; of the whole tree nothing is asked."""
+    return "" if root is None else "JOIN org_orgunit r ON r.id = c.org_unit_id AND r.path @> ARRAY[%(root)s::bigint]"
 
 
 def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures]:
@@ -193,14 +200,14 @@ def worst_units(*, root: int | None, week: date, limit: int) -> list[UnitFigures
             f"""
             WITH worst AS (
                 -- Of all of them one figure is read, of those shown the others too.
-                SELECT u.id, u.code, u.name, c.deficit[{index}] AS missing
-                FROM demand_unitcoverage c JOIN org_orgunit u ON u.id = c.org_unit_id
-                WHERE (%(root)s::bigint IS NULL OR u.path @> ARRAY[%(root)s::bigint]) AND c.deficit[{index}] > 0
-                ORDER BY c.deficit[{index}] DESC, u.code LIMIT %(limit)s
+                SELECT c.org_unit_id, c.deficit[{index}] AS missing FROM demand_unitcoverage c {_under(root)}
+                WHERE c.deficit[{index}] > 0
+                ORDER BY c.deficit[{index}] DESC FETCH FIRST %(limit)s ROWS WITH TIES
             )
-            SELECT worst.id, worst.code, worst.name, {_figures(index)}
-            FROM worst JOIN demand_unitcoverage c ON c.org_unit_id = worst.id
-            ORDER BY worst.missing DESC, worst.code
+            SELECT u.id, u.code, u.name, {_figures(index)}
+            FROM worst JOIN org_orgunit u ON u.id = worst.org_unit_id
+            JOIN demand_unitcoverage c ON c.org_unit_id = u.id
+            ORDER BY worst.missing DESC, u.code LIMIT %(limit)s
             """,
             {"week": week, "root": root, "limit": limit},
         )

@@ -27,6 +27,7 @@ from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
 from .blank import template_xlsx
+from .choosing_pages import conflicts_shown, sides_of
 from .enums import JobState, Mode
 from .forms import UploadForm
 from .models import ImportJob, ImportPart
@@ -40,6 +41,7 @@ from .services import (
     NotConfirmed,
     abandon,
     cancel,
+    choose,
     confirm,
     correct,
     forget_reading,
@@ -113,6 +115,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             view("cancel", self.cancel_view),
             view("reading", self.reading_view),
             view("forget_reading", self.forget_reading_view),
+            view("choose", self.choose_view),
             view("undo", self.undo_view),
             template,
             *super().get_urls(),
@@ -200,7 +203,10 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         parts = {sheet.place: sheet for sheet in sheets} if sheets[0] is not job else {}
         labels = {place: _labels(sheet.kind) for place, sheet in (parts or {0: job}).items()}
         by_line: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for error in errors[:ERRORS_SHOWN]:
+        conflicts = conflicts_shown(job, sheets) if open_still and not stale else None
+        # Those that can be chosen about are shown as a choice.
+        told = [error for error in errors if conflicts is None or "conflict" not in error]
+        for error in told[:ERRORS_SHOWN]:
             place = error.get("part", 0)
             label = labels.get(place, {}).get(error["column"], error["column"])
             by_line.setdefault((place, error["line"]), []).append({**error, "column": label})
@@ -260,7 +266,10 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                     for (place, line), found in sorted(by_line.items(), key=lambda item: item[0])
                 ],
                 "errors_total": len(errors),
-                "errors_hidden": max(0, len(errors) - ERRORS_SHOWN),
+                "errors_hidden": max(0, len(told) - ERRORS_SHOWN),
+                "conflicts": conflicts,
+                "may_choose": is_owner and job.state == JobState.PREVIEWED,
+                "only_conflicts": conflicts is not None and not told,
                 "changes": changes,
                 "changes_hidden": max(0, sum(good.get(name, 0) for name in ("created", "updated")) - CHANGES_SHOWN),
                 "warnings": warnings[:WARNINGS_SHOWN],
@@ -296,6 +305,18 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             else:
                 messages.error(request, _("Nothing was brought in: the records changed meanwhile. See the rows below."))
         return page
+
+    def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Keep what was chosen of rows that somebody else changed, and look at the sheet again."""
+        job = self._posted(request, object_id)
+        try:
+            for part, sides in sides_of(request, job).items():
+                job = choose(job=job, actor=_person(request), sides=sides, part=part)
+            self._look(request, job)
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def abandon_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)

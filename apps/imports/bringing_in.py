@@ -21,6 +21,7 @@ from apps.common.staging import EFFECTIVE, StagedSheet
 
 from .applying import apply_row_by_row, apply_whole
 from .checking import check, refuse_overlaps
+from .choosing import Choices, stage_choices
 from .cleaning import Cells
 from .differences import changes
 from .elsewhere import RefusedElsewhere
@@ -52,6 +53,7 @@ class Incoming:
     mapping: Mapping[str, str] = field(default_factory=dict)
     sheet: str = ""
     part: int = 0
+    choices: Choices = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,9 @@ class _Sheet:
             report = report_on(cells, None, None, shown=[], whole=manner.whole, dry_run=manner.dry_run)
             return self._finished(report, table, cells.rows)
         self._tell(Stage.CHECKING, cells.rows)
-        sheet = match(cells, manner.actor)
+        if incoming.choices:
+            stage_choices(incoming.choices)
+        sheet = match(cells, manner.actor, with_choices=bool(incoming.choices))
         check(sheet, cells)
         if manner.whole:
             refuse_overlaps(sheet)
@@ -209,7 +213,7 @@ class _Sheet:
             self.refused.add(self.resource, sheet, incoming.file_name)
         if report.refused:
             self.back.add(cells, sheet, report.errors, title=incoming.kind if several else "")
-        sheet.execute("DROP TABLE sheet_cells, sheet_rows, sheet_problems")
+        sheet.execute("DROP TABLE IF EXISTS sheet_cells, sheet_rows, sheet_problems, sheet_choices")
         return self._finished(report, table, cells.rows)
 
     def _finished(self, report: Report, table: Table, rows: int) -> Report:

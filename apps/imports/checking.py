@@ -8,8 +8,8 @@ from apps.common.cells import Text
 from apps.common.resources import VERSION, Reference, References
 from apps.common.staging import EFFECTIVE, Check, StagedSheet, condition, fields_of, literal
 
+from .choosing import tell_what_changed
 from .cleaning import Cells
-from .differences import seen
 from .matching import own_references
 
 # A code without the zeros a spreadsheet dropped is at most so long with them.
@@ -26,7 +26,7 @@ def check(sheet: StagedSheet, cells: Cells) -> None:
     _scope(sheet)
     _lost_zeros_in_keys(sheet)
     sheet.refuse([*_doubts(sheet, cells), *_moves(sheet), *_versions(sheet), *_lacking(sheet)])
-    _tell_what_changed(sheet)
+    tell_what_changed(sheet)
     sheet.settle()
     _invariants(sheet)
     _unique(sheet)
@@ -189,21 +189,8 @@ def _moves(sheet: StagedSheet) -> Iterator[Check]:
 def _versions(sheet: StagedSheet) -> Iterator[Check]:
     writes = f"{KNOWN} AND s.version <> '' AND (s.changes <> '{{}}' OR s.move IS NOT NULL)"
     yield Check(VERSION, "gone", f"{writes} AND s.stored IS NULL")
-    yield Check(VERSION, "changed_since", f"{writes} AND s.stored IS NOT NULL AND s.version <> s.stored_version")
-
-
-def _tell_what_changed(sheet: StagedSheet) -> None:
-    """Put what is stored and what the sheet says beside each row that somebody else changed."""
-    lines = [line for (line,) in sheet.fetch("SELECT line FROM sheet_problems WHERE code = 'changed_since' LIMIT 2000")]
-    if not lines:
-        return
-    told = seen(sheet, lines)
-    sheet.execute(
-        """UPDATE sheet_problems p SET about = jsonb_build_object('seen', told.seen)
-        FROM unnest(%(lines)s::int[], %(seen)s::text[]) AS told (line, seen)
-        WHERE p.line = told.line AND p.code = 'changed_since'""",
-        {"lines": lines, "seen": [told.get(line, "") for line in lines]},
-    )
+    changed = "s.stored IS NOT NULL AND s.version <> s.stored_version AND NOT s.decided"
+    yield Check(VERSION, "changed_since", f"{writes} AND {changed}")
 
 
 def _lacking(sheet: StagedSheet) -> Iterator[Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from apps.common.cells import MASK, as_shown
@@ -32,24 +31,14 @@ def changes(sheet: StagedSheet, most: int) -> list[Change]:
             },
             "transition": move or "",
         }
-        for line, key, is_new, move, cells in _differences(sheet, f"{EFFECTIVE} ORDER BY s.line LIMIT {int(most)}", {})
+        for line, key, is_new, move, cells in differences(sheet, f"{EFFECTIVE} ORDER BY s.line LIMIT {int(most)}", {})
     ]
 
 
-def seen(sheet: StagedSheet, lines: Sequence[int]) -> dict[int, str]:
-    """Return what is stored now → what the sheet says, as one text a line."""
-    return {
-        line: "; ".join(
-            f"{name}: {as_shown(before)} → {as_shown(after)}" for name, (_c, before, after) in cells.items()
-        )
-        or (move or "")
-        for line, _key, _new, move, cells in _differences(sheet, "s.line = ANY (%(lines)s)", {"lines": list(lines)})
-    }
-
-
-def _differences(
+def differences(
     sheet: StagedSheet, where: str, params: dict[str, Any]
 ) -> list[tuple[int, str, bool, str | None, dict[str, tuple[Column, str, str]]]]:
+    """Return (line, key, whether it is new, transition, column → what is stored and what is to be) of some rows."""
     columns = [
         column
         for column in sheet.resource.columns().values()

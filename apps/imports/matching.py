@@ -30,10 +30,13 @@ from .cleaning import Cells
 ENDS = ("ends_on", "valid_until", "until_day", "effective_hours")
 
 
-def match(cells: Cells, actor: Any) -> StagedSheet:
-    """Match the cells that were read with what is stored, within what the actor may use and edit."""
+def match(cells: Cells, actor: Any, *, with_choices: bool = False) -> StagedSheet:
+    """Match the cells that were read with what is stored, within what the actor may use and edit.
+
+    `with_choices`: `sheet_choices` says which columns of some rows stay as they are stored (see `choosing`).
+    """
     sheet = StagedSheet(cells.resource, actor, [name for name in cells.present if name != VERSION])
-    statement = _Statement(sheet, [column.name for column in cells.supposed], VERSION in cells.present)
+    statement = _Statement(sheet, [column.name for column in cells.supposed], VERSION in cells.present, with_choices)
     sheet.execute(statement.sql(), statement.params)
     sheet.execute("CREATE UNIQUE INDEX ON sheet_rows (line)")
     # What it holds is known roughly after a glance; a careful look would take a tenth of the whole.
@@ -76,9 +79,9 @@ def _name_each_other(sheet: StagedSheet) -> None:
 class _Statement:
     """The one statement: its parts in the order they are written down."""
 
-    def __init__(self, sheet: StagedSheet, supposed: list[str], with_versions: bool):
+    def __init__(self, sheet: StagedSheet, supposed: list[str], with_versions: bool, with_choices: bool):
         self.sheet, self.resource, self.model = sheet, sheet.resource, sheet.model
-        self.with_versions = with_versions
+        self.with_versions, self.with_choices = with_versions, with_versions and with_choices
         self.table = f'"{self.model._meta.db_table}"'
         self.columns = self.resource.columns()
         self.read = [*sheet.present, *supposed]  # columns that have a v_
@@ -88,7 +91,7 @@ class _Statement:
     def sql(self) -> str:
         repeats = bool(self.resource.dead_ends) or bool(self.resource.meant)
         ranked = f", ({condition(self.model, self.resource.meant, qualified=True)}) DESC, {self.table}.id DESC"
-        kept = [f"c.v_{name}" for name in self.read if self._is_kept(name)]
+        kept = [self._cell(name) for name in self.read if self._is_kept(name)]
         self.params["sequence"] = self._sequence()
         return f"""
             CREATE TEMP TABLE sheet_rows ON COMMIT DROP AS
@@ -97,7 +100,7 @@ class _Statement:
                 SELECT {"DISTINCT ON (c.line)" if repeats else ""} c.line, c.bad, c.doubts, c.version,
                     {self._key()} AS key, {", ".join([*kept, *self._entering()])},
                     {self._is_known()} AS known, {self.table}.id AS stored, {self.table}.xmin::text AS seen,
-                    {self._stored_version()} AS stored_version, {self._moves()},
+                    {self._stored_version()} AS stored_version, {self._is_decided()} AS decided, {self._moves()},
                     {self._ending()} AS ending, {self._changes()} AS changes
                 FROM sheet_cells c {" ".join(self._joins())}
                 {f"ORDER BY c.line{ranked}" if repeats else ""}
@@ -138,6 +141,30 @@ class _Statement:
                 for move in self.resource.machine.moves
             )
             yield f"LEFT JOIN (VALUES {rows}) mv (name, target, sources, ends) ON mv.name = c.v_transition"
+        if self.with_choices:
+            # What was chosen in sight of another version of the record is no choice.
+            yield f"LEFT JOIN sheet_choices ch ON ch.line = c.line AND ch.version = {self._stored_version()}"
+
+    # What was chosen of it
+
+    def _stays(self, name: str) -> str:
+        """Return SQL that says whether somebody chose to leave a column of this row as it is stored."""
+        return f"(ch.kept IS NOT NULL AND '{name}' = ANY (ch.kept))" if self.with_choices else "false"
+
+    def _is_decided(self) -> str:
+        return "ch.line IS NOT NULL" if self.with_choices else "false"
+
+    def _cell(self, name: str) -> str:
+        column = self.columns[name]
+        if not self.with_choices or column.key:
+            return f"c.v_{name}"
+        if isinstance(column, TransitionColumn | ReasonColumn):
+            stored = "''"
+        elif isinstance(column, References | Reference):
+            stored = shown_sql(self.sheet, column)
+        else:
+            stored = self._stored(column)
+        return f"CASE WHEN {self._stays(name)} THEN {stored} ELSE c.v_{name} END AS v_{name}"
 
     def _is_known(self) -> str:
         parts = []
@@ -187,6 +214,8 @@ class _Statement:
     def _changes_it(self, column: Column) -> str:
         """Return SQL that says whether the row writes this column: it differs, and is no transition's business."""
         conditions = [f"NOT {self._is_bad(column.name)}", f"({self.table}.id IS NULL OR {self._differs(column)})"]
+        if self.with_choices:
+            conditions.append(f"NOT {self._stays(column.name)}")
         if self.resource.machine is not None and "transition" in self.read:
             taking = [move for move, taken in inputs_of(self.resource).items() if column.name in taken]
             if taking:
@@ -235,7 +264,8 @@ class _Statement:
     def _move(self) -> str:
         status = self._status()
         return (
-            f"CASE WHEN mv.name IS NULL OR {self._is_bad('transition')} OR {status} = mv.target THEN NULL"
+            f"CASE WHEN mv.name IS NULL OR {self._is_bad('transition')} OR {self._stays('transition')}"
+            f" OR {status} = mv.target THEN NULL"
             f" WHEN {status} = ANY (mv.sources) THEN mv.name END"
         )
 
@@ -268,12 +298,19 @@ class _Statement:
         """Return SQL for what `version_of` gives of the stored row, where the sheet carries versions."""
         if not self.with_versions:
             return "NULL::text"
-        self.params["version_key"] = self.resource.version_key()
-        self.params["separates"] = SEPARATES
-        parts = ", ".join(shown_sql(self.sheet, column) for column in self.columns.values())
-        content = f"concat_ws(%(separates)s, {parts})"
-        hashed = f"encode(sha256(convert_to(%(version_key)s || {content}, 'UTF8')), 'hex')"
-        return f"CASE WHEN c.version <> '' AND {self.table}.id IS NOT NULL THEN left({hashed}, {VERSION_LENGTH}) END"
+        self.params |= version_params(self.sheet)
+        return f"CASE WHEN c.version <> '' AND {self.table}.id IS NOT NULL THEN {version_sql(self.sheet)} END"
+
+
+def version_sql(sheet: StagedSheet) -> str:
+    """Return SQL for what `version_of` gives of a stored row of the model's table; `version_params` belong to it."""
+    parts = ", ".join(shown_sql(sheet, column) for column in sheet.resource.columns().values())
+    content = f"concat_ws(%(separates)s, {parts})"
+    return f"left(encode(sha256(convert_to(%(version_key)s || {content}, 'UTF8')), 'hex'), {VERSION_LENGTH})"
+
+
+def version_params(sheet: StagedSheet) -> dict[str, Any]:
+    return {"version_key": sheet.resource.version_key(), "separates": SEPARATES}
 
 
 def shown_sql(sheet: StagedSheet, column: Column) -> str:

@@ -107,9 +107,15 @@ def _needed(about: Mapping[str, Any]) -> str:
 
 
 def _changed_since(about: Mapping[str, Any]) -> str:
+    if "seen" not in about:
+        # Of more than so many it is only said that it is so.
+        return _(
+            "Somebody changed this record after the sheet was exported. Export it again, or clear row_version to "
+            "overwrite."
+        )
     return _(
-        "Somebody changed this record after the sheet was exported; stored now → in the sheet: %(seen)s. Export "
-        "it again, or clear row_version to overwrite."
+        "Somebody changed this record after the sheet was exported; stored now → in the sheet: %(seen)s. Choose what "
+        "it is to be on the page of the import, export it again, or clear row_version to overwrite."
     ) % {"seen": about["seen"]}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,7 +157,10 @@ def _errors(cells: Cells, sheet: StagedSheet) -> list[Error]:
             doubt = cells.doubts[int(one.about)]
             found.append(error_of(one.line, one.column, value, doubt.code, doubt.message))
         else:
-            found.append(error_of(one.line, one.column, value, one.code, sentence_of(sheet.resource, one)))
+            error = error_of(one.line, one.column, value, one.code, sentence_of(sheet.resource, one))
+            if isinstance(one.about, Mapping) and "conflict" in one.about:
+                error["conflict"] = one.about["conflict"]
+            found.append(error)
     return sorted(found, key=lambda error: error["line"])[:MOST_TOLD]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,6 +20,7 @@ from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
 from .bringing_in import Incoming, Tell, bring_in, is_written, refuse_forbidden
 from .bringing_in import resource_of as resource_of
+from .choosing import choices_of, chosen, kept_choices
 from .corrections import Correction, correct_sheet
 from .enums import JobState, Mode, Stage
 from .looking import OPTIONAL, look_at
@@ -247,6 +248,34 @@ def cancel(*, job: ImportJob, actor: User) -> None:
         )
 
 
+def choose(*, job: ImportJob, actor: User, sides: Mapping[int, Mapping[str, str]], part: int = 0) -> ImportJob:
+    """Keep what is chosen of rows that somebody else changed meanwhile: line → column → "stored" or "sheet".
+
+    `part` is the turn of the sheet among several. The preview is to be looked at again with it. A choice holds for the
+    record as it was seen. Raise Refusal for a line that is no such row, or a cell that is left open.
+    """
+    _refuse_stranger(job, actor)
+    with transaction.atomic():
+        job = ImportJob.objects.select_for_update().get(pk=job.pk)
+        _refuse_decided(job)
+        conflicts = {
+            error["line"]: error["conflict"]
+            for error in job.errors
+            if "conflict" in error and error.get("part", 0) == part
+        }
+        if not conflicts or set(sides) - set(conflicts):
+            raise Refusal(Reason(_("Look at the preview again: it has changed meanwhile."), code="not_a_conflict"))
+        (sheet,) = [sheet for sheet in sheets_of(job) if sheet.place == part] if part else [job]
+        only_with = {column.name for column in resource_of(sheet.kind).columns().values() if column.only_with}
+        choices = choices_of(sheet.options) | {
+            line: chosen(conflicts[line], columns, only_with) for line, columns in sides.items()
+        }
+        with acting(actor, origin="import"):
+            sheet.options = sheet.options | {"choices": kept_choices(choices)}
+            sheet.save()
+    return job
+
+
 def preview(*, job: ImportJob, actor: User, tell: Tell = _nobody) -> Report:
     """Tell what uploaded sheets would do: everything is done for real in a transaction, and taken back.
 
@@ -417,6 +446,7 @@ def _incoming(sheet: Any, job: ImportJob) -> Incoming:
         sheet.options.get("mapping", {}),
         sheet=sheet.options.get("sheet", "") if alone else sheet.sheet,
         part=0 if alone else sheet.place,
+        choices=choices_of(sheet.options),
     )
 
 

@@ -51,9 +51,9 @@ def test_units_roll_up_to_what_the_board_says(computed: Any, weeks_ahead: int) -
         assert figures == figures_of(line), line.code
         assert (figures.coverage_percent, figures.raw_percent) == (line.coverage_percent, line.raw_percent)
         assert (figures.net_zero, figures.is_green) == (line.net_zero, line.is_green)
-    assert count_net_zero(root=None, week=week) == sum(line.net_zero for line in lines.values())
+    assert count_net_zero(root=None, week=week, most=1_000) == sum(line.net_zero for line in lines.values())
     inside = board(week=week, unit=computed.h1).units
-    assert count_net_zero(root=computed.h1.pk, week=week) == sum(line.net_zero for line in inside)
+    assert count_net_zero(root=computed.h1.pk, week=week, most=1_000) == sum(line.net_zero for line in inside)
 
 
 def test_the_weeks_of_a_unit_are_those_of_the_board(computed: Any) -> None:

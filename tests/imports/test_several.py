@@ -40,7 +40,7 @@ from apps.org.models import Employee, Position
 from apps.tags.models import EmployeeTag, TagCatalog
 from tests.factories import TagFactory
 
-from .support import sheet
+from .support import sheet, take
 from .undo_support import current_state
 
 POSITIONS = sheet("code,title,unit_code,required_weekly_hours,opens_on", "P7,Sala A,H1,36,2026-01-05")
@@ -363,6 +363,31 @@ def test_one_impact_is_asked_over_all(clinic: Any, contract: Any) -> None:
     (before,) = [unit for unit in alone.impact["coverage"]["units"] if unit["code"] == "H1"]
     # The position's hours are missing by itself, and given by the assignment of the same import.
     assert Decimal(unit["ahead"]["deficit_hours"]["after"]) < Decimal(before["ahead"]["deficit_hours"]["after"])
+
+
+def test_rows_that_somebody_else_changed_are_chosen_about_sheet_by_sheet(clinic: Any, as_user: Any) -> None:
+    exported = {kind: take(kind, actor=clinic.manager).decode() for kind in ("positions", "employees")}
+    Position.objects.filter(code="P1").update(title="Otra")
+    Employee.objects.filter(employee_number="E1").update(given_name="Luz")
+    files = {
+        "positions.csv": exported["positions"].replace("Enfermería de guardia", "Guardia").encode(),
+        "employees.csv": exported["employees"].replace("Lucía", "Lucia").encode(),
+    }
+    job = put(clinic.manager, files)
+    assert [(error["part"], error["code"]) for error in job.errors] == [(1, "changed_since"), (2, "changed_since")]
+    client = as_user(clinic.manager)
+    page = reverse("admin:imports_importjob_change", args=[job.pk])
+    shown = client.get(page).content.decode()
+    lines = [error["line"] for error in job.errors]
+    names = [f"side-1.{lines[0]}-title", f"side-2.{lines[1]}-given_name"]
+    assert all(f'name="{name}"' in shown for name in names)
+    choice = reverse("admin:imports_importjob_choose", args=[job.pk])
+    client.post(choice, {names[0]: "sheet", names[1]: "stored"})
+    job.refresh_from_db()
+    assert (job.errors, job.updated) == ([], 1)
+    bring_in(job, clinic.manager)
+    assert Position.objects.get(code="P1").title == "Guardia"
+    assert Employee.objects.get(employee_number="E1").given_name == "Luz"
 
 
 # Taken back

@@ -40,7 +40,7 @@ else:
 
 VIEW, EXPORT = "demand.view_positioncoverage", "demand.export_positioncoverage"
 HORIZONS = (30, 90, 180)
-MOST_SHOWN = 500
+MOST_SHOWN = 300
 # Beyond so many weeks the drawing is as wide as it has to be and scrolls in its frame.
 WEEKS_IN_SIGHT = 14
 FEW_WEEKS = 6
