@@ -56,7 +56,7 @@ def _sheet_shown(sheet: ImportJob | ImportPart, form: ReadingForm) -> dict[str, 
     columns = file_columns(resource, head.get("header", []), sheet.options.get("mapping", {})) if resource else []
     keys, needed = lacking(resource, columns) if resource and head.get("header") else ([], [])
     unknown = [one for one in columns if one.how == "unknown"]
-    hints = list(_hints(head.get("hints", {}), sheet.options["picked"]))
+    hints = [*_other_sheets(sheet, head), *_hints(head.get("hints", {}), sheet.options["picked"])]
     is_aside = isinstance(sheet, ImportPart) and sheet.is_left_aside
     return {
         "sheet": sheet,
@@ -173,6 +173,17 @@ def _hints(hints: dict[str, Any], picked: dict[str, str]) -> Iterator[dict[str, 
         if sign != picked["decimal"]:
             facts = found | {"how": dict(DECIMALS)[sign]}
             yield _hint(_("“%(value)s” in “%(column)s” is written with %(how)s: pick that.") % facts)
+
+
+def _other_sheets(sheet: ImportJob | ImportPart, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield that a workbook has more sheets than the one that is read."""
+    if isinstance(sheet, ImportJob) and len(head.get("sheets", [])) > 1:
+        facts = {"count": len(head["sheets"]), "sheet": head["sheet"]}
+        yield _hint(
+            _("The workbook has %(count)s sheets; “%(sheet)s” alone is read. Pick another below, or upload it again "
+              "without picking a kind to bring in all of them.") % facts,
+            is_wrong=False,
+        )  # fmt: skip
 
 
 def _one_order(text: str, order: str, patterns: dict[str, str], picked: dict[str, str]) -> dict[str, Any]:

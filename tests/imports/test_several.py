@@ -18,7 +18,7 @@ from apps.common.errors import Refusal
 from apps.imports.carrying_out import run_waiting_imports
 from apps.imports.corrections import Correction
 from apps.imports.enums import JobState
-from apps.imports.models import ImportFile, ImportJob, ImportPart
+from apps.imports.models import ImportFile, ImportJob, ImportPart, ImportProgress
 from apps.imports.parts import kind_by_headers, kind_by_name, sheets_of
 from apps.imports.reading import Options, Unreadable
 from apps.imports.rights import in_order
@@ -492,6 +492,23 @@ def test_the_whole_way_on_the_page(clinic: Any, contract: Any, as_user: Any) -> 
     assert client.post(undo, {"reason": "de prueba"}).status_code == 302
     assert not Employee.objects.filter(employee_number="N1").exists()
     assert "Several sheets" in client.get(reverse("admin:imports_importjob_changelist")).content.decode()
+
+
+def test_the_page_says_which_of_the_sheets_a_worker_is_at(clinic: Any, as_user: Any) -> None:
+    job = put(clinic.manager, {"03_positions.csv": POSITIONS, "b.csv": PEOPLE})
+    request_preview(job=job, actor=clinic.manager)
+    ImportProgress.objects.create(job_id=job.pk, stage="CHECKING", rows=7, part=2, parts=2)
+    shown = as_user(clinic.manager).get(reverse("admin:imports_importjob_change", args=[job.pk])).content.decode()
+    assert "Sheet 2 of 2" in shown and 'id="cancel"' in shown and 'id="reading"' not in shown
+
+
+def test_a_workbook_of_which_one_sheet_is_read_says_so(clinic: Any, as_user: Any) -> None:
+    content = book(Puestos=[["code", "title"], ["P1", "Guardia"]], Otra=[["a"], ["b"]])
+    client = as_user(clinic.manager)
+    file = SimpleUploadedFile("clinica.xlsx", content)
+    answer = client.post(reverse(ADD), {**POSTED, "kind": "positions", "file": file})
+    shown = client.get(answer["Location"]).content.decode()
+    assert "The workbook has 2 sheets; “Puestos” alone is read." in shown and 'name="sheet0-sheet"' in shown
 
 
 def test_errors_are_told_by_sheet_row_and_column(clinic: Any, as_user: Any) -> None:
