@@ -30,10 +30,12 @@ from .blank import template_xlsx
 from .choosing_pages import conflicts_shown, sides_of
 from .enums import JobState, Mode
 from .forms import UploadForm
-from .models import ImportJob
+from .models import ImportJob, ImportPart
+from .parts import sheets_of
+from .reading_pages import corrections_from, reading_shown
+from .reports import SEVERAL
 from .rights import in_order, kinds_for
 from .services import (
-    AT_ONCE,
     PREVIEW_LIFE,
     UNDER_WAY,
     NotConfirmed,
@@ -41,11 +43,15 @@ from .services import (
     cancel,
     choose,
     confirm,
+    correct,
+    forget_reading,
+    is_small,
     preview,
     request_confirm,
     request_preview,
     undo_import,
     upload,
+    upload_several,
 )
 from .shown import impact_shown, progress_shown
 from .undoing import may_undo, opened_by
@@ -66,6 +72,7 @@ TONES = {
 }
 # Our pages need none of the scripts of Django's forms and lists.
 LOOKS = PAGE_MEDIA + Media(css={"all": ["imports/sheets.css"]})
+DROPPING = Media(js=["imports/drop.js"])
 SEPARATOR_LABELS = {
     "comma": gettext_lazy("comma ,"),
     "semicolon": gettext_lazy("semicolon ;"),
@@ -106,6 +113,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             view("abandon", self.abandon_view),
             view("refused", self.refused_view),
             view("cancel", self.cancel_view),
+            view("reading", self.reading_view),
+            view("forget_reading", self.forget_reading_view),
             view("choose", self.choose_view),
             view("undo", self.undo_view),
             template,
@@ -140,17 +149,8 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             form = UploadForm(_person(request), request.POST, request.FILES)
             if form.is_valid():
                 try:
-                    job = upload(
-                        file=form.cleaned_data["file"],
-                        kind=form.cleaned_data["kind"],
-                        actor=_person(request),
-                        options=form.options(),
-                        mode=form.cleaned_data["mode"],
-                    )
-                    if form.cleaned_data["file"].size <= AT_ONCE:
-                        preview(job=job, actor=_person(request))
-                    else:
-                        request_preview(job=job, actor=_person(request))
+                    job = self._uploaded(request, form)
+                    self._look(request, job)
                 except Refusal as refusal:
                     for sentence in refusal.explain():
                         form.add_error("file", sentence)
@@ -163,8 +163,28 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
             for kind, resource in kinds_for(_person(request), "import").items()
         ]
         return self._page(
-            request, "imports/upload.html", {"form": form, "kinds": kinds, "title": _("Bring a sheet in")}
+            request,
+            "imports/upload.html",
+            {"form": form, "kinds": kinds, "title": _("Bring sheets in"), "media": LOOKS + DROPPING},
         )
+
+    def _uploaded(self, request: HttpRequest, form: UploadForm) -> ImportJob:
+        """Keep what was posted: a single sheet whose kind was picked, or files in which to find sheets."""
+        files, kind = form.cleaned_data["file"], form.cleaned_data["kind"]
+        how: dict[str, Any] = {
+            "actor": _person(request), "options": form.options(), "mode": form.cleaned_data["mode"],
+            "open_options": form.open_options(),
+        }  # fmt: skip
+        if kind and len(files) == 1:
+            return upload(file=files[0], kind=kind, **how)
+        return upload_several(files=files, kind=kind, **how)
+
+    def _look(self, request: HttpRequest, job: ImportJob) -> None:
+        """Have an import looked at: at once if it is small, else by a worker."""
+        if is_small(job):
+            preview(job=job, actor=_person(request))
+        else:
+            request_preview(job=job, actor=_person(request))
 
     # Preview and result: one page
 
@@ -179,19 +199,29 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         stale = open_still and job.created_at < timezone.now() - PREVIEW_LIFE
         good = job.options.get("good", {})
         errors = job.errors
-        resource = in_order().get(job.kind)
-        labels = {name: column.label for name, column in resource.columns().items()} if resource else {}
-        by_line: dict[int, list[dict[str, Any]]] = {}
-        conflicts = conflicts_shown(job, resource()) if resource and open_still and not stale else None
+        sheets = sheets_of(job)
+        parts = {sheet.place: sheet for sheet in sheets} if sheets[0] is not job else {}
+        labels = {place: _labels(sheet.kind) for place, sheet in (parts or {0: job}).items()}
+        by_line: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        conflicts = conflicts_shown(job, sheets) if open_still and not stale else None
         # Those that can be chosen about are shown as a choice.
         told = [error for error in errors if conflicts is None or "conflict" not in error]
         for error in told[:ERRORS_SHOWN]:
-            label = labels.get(error["column"], error["column"])
-            by_line.setdefault(error["line"], []).append({**error, "column": label})
+            place = error.get("part", 0)
+            label = labels.get(place, {}).get(error["column"], error["column"])
+            by_line.setdefault((place, error["line"]), []).append({**error, "column": label})
         changes = [
-            {**change, "cells": {labels.get(name, name): cell for name, cell in change["cells"].items()}}
+            {
+                **change,
+                "sheet": parts[change["part"]].file_name if change.get("part") in parts else "",
+                "cells": {
+                    labels.get(change.get("part", 0), {}).get(name, name): cell
+                    for name, cell in change["cells"].items()
+                },
+            }
             for change in job.options.get("changes", [])[:CHANGES_SHOWN]
         ]
+        reading = reading_shown(job, _person(request)) if open_still and not stale else []
         warnings = job.options.get("warnings", [])
         whole = job.mode == Mode.ALL_OR_NOTHING
         opened = opened_by(job, _person(request)) if job.state == JobState.UNDONE else None
@@ -224,7 +254,17 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 "separator": SEPARATOR_LABELS.get(job.options.get("read_as", {}).get("separator", ""), ""),
                 "has_refused_rows": is_owner and job.refused_rows is not None,
                 "impact": impact_shown(job.impact),
-                "errors_by_line": sorted(by_line.items()),
+                "parts": [_part_shown(part) for part in parts.values()],
+                # What waits for an answer comes first.
+                "reading": sorted(reading, key=lambda one: not one["is_open"]) if is_owner else [],
+                "reading_first": is_owner and any(one["is_open"] for one in reading),
+                "is_undecided": any(one["unknown"] or one["keys"] or one["is_undecided"] for one in reading),
+                "has_habits": any(one["habit"] for one in reading),
+                "may_correct": is_owner and open_still and not stale,
+                "errors_by_line": [
+                    (line, parts[place].file_name if place in parts else "", found)
+                    for (place, line), found in sorted(by_line.items(), key=lambda item: item[0])
+                ],
                 "errors_total": len(errors),
                 "errors_hidden": max(0, len(told) - ERRORS_SHOWN),
                 "conflicts": conflicts,
@@ -242,7 +282,7 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
     def confirm_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)
         page = HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
-        if len(job.content or b"") > AT_ONCE:
+        if not is_small(job):
             try:
                 request_confirm(
                     job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", "")
@@ -270,11 +310,9 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
         """Keep what was chosen of rows that somebody else changed, and look at the sheet again."""
         job = self._posted(request, object_id)
         try:
-            job = choose(job=job, actor=_person(request), sides=sides_of(request, job))
-            if len(job.content or b"") <= AT_ONCE:
-                preview(job=job, actor=_person(request))
-            else:
-                request_preview(job=job, actor=_person(request))
+            for part, sides in sides_of(request, job).items():
+                job = choose(job=job, actor=_person(request), sides=sides, part=part)
+            self._look(request, job)
         except Refusal as refusal:
             for sentence in refusal.explain():
                 messages.error(request, sentence)
@@ -301,6 +339,29 @@ class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
                 messages.error(request, sentence)
         else:
             messages.success(request, _("It is being stopped; nothing will be changed."))
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+
+    def reading_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Read the sheets as somebody says, and look at them again."""
+        job = self._posted(request, object_id)
+        try:
+            corrections = corrections_from(job, _person(request), request.POST)
+            self._look(request, correct(job=job, actor=_person(request), corrections=corrections))
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+
+    def forget_reading_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Forget how such sheets were read the last time."""
+        job = self._posted(request, object_id)
+        try:
+            self._look(request, forget_reading(job=job, actor=_person(request)))
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        else:
+            messages.success(request, _("Forgotten: the sheet is read as usual."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def refused_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -380,7 +441,31 @@ def _download(content: bytes, name: str) -> HttpResponse:
     return response
 
 
+def _labels(kind: str) -> dict[str, str]:
+    """Return what the columns of a kind are called by the reader."""
+    resource = in_order().get(kind)
+    return {name: column.label for name, column in resource.columns().items()} if resource else {}
+
+
+def _part_shown(part: ImportPart) -> dict[str, Any]:
+    """Return a sheet among several as the page lists it."""
+    said = ""
+    if part.is_left_aside:
+        said = _("left aside")
+    elif not part.kind:
+        said = _("say below what it is")
+    elif not part.options.get("read_as"):
+        said = _("not looked at yet")
+    return {
+        "place": part.place, "name": part.file_name, "kind": _kind_label(part.kind) if part.kind else "–",
+        "said": said, "is_aside": part.is_left_aside, "created": part.created, "updated": part.updated,
+        "unchanged": part.unchanged, "refused": part.refused,
+    }  # fmt: skip
+
+
 def _kind_label(kind: str) -> str:
+    if kind == SEVERAL:
+        return _("Several sheets")
     resource = in_order().get(kind)
     return capfirst(str(resource.model()._meta.verbose_name_plural)) if resource else kind
 

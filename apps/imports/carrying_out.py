@@ -29,9 +29,10 @@ logger = logging.getLogger("coveris.imports")
 RUNNING = 7_340  # the class of the advisory locks that hold a job
 MOST_ATTEMPTS = 3
 NOTE = """
-    INSERT INTO imports_importprogress (job_id, stage, rows, cancelled, updated_at)
-    VALUES (%s, %s, %s, false, clock_timestamp())
-    ON CONFLICT (job_id) DO UPDATE SET stage = excluded.stage, rows = excluded.rows, updated_at = clock_timestamp()
+    INSERT INTO imports_importprogress (job_id, stage, rows, part, parts, cancelled, updated_at)
+    VALUES (%s, %s, %s, %s, %s, false, clock_timestamp())
+    ON CONFLICT (job_id) DO UPDATE SET stage = excluded.stage, rows = excluded.rows, part = excluded.part,
+        parts = excluded.parts, updated_at = clock_timestamp()
     RETURNING cancelled
 """
 
@@ -96,8 +97,8 @@ def _telling(pk: int) -> Iterator[Tell]:
         # Whoever asks for a stop holds the row for a moment; nobody is to wait long for a note.
         note("SET lock_timeout = '500ms'", ())
 
-        def tell(stage: str, rows: int) -> None:
-            (cancelled,) = note(NOTE, [pk, stage, rows]) or (False,)
+        def tell(stage: str, rows: int, part: int = 0, parts: int = 0) -> None:
+            (cancelled,) = note(NOTE, [pk, stage, rows, part, parts]) or (False,)
             # Once rows are being written it is nearly over: what is asked then comes too late.
             if cancelled and stage != Stage.WRITING:
                 raise Cancelled

@@ -7,7 +7,7 @@ take) does so only where the cell changes something: what is stored already may 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
@@ -19,9 +19,10 @@ from django.db.models import CharField
 from django.utils.translation import gettext as _
 
 from apps.common.cells import CellError, Reading, Text, as_shown, fold, is_empty
-from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, Reference, SheetResource
+from apps.common.resources import VERSION, Column, Reference, SheetResource
 
 from .enums import Stage
+from .mapping import FileColumn, file_columns, lacking
 from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
 
@@ -33,7 +34,6 @@ NOTHING = "\\N"
 # Words and numbers that begin with a letter: nothing a spreadsheet mangles, runs or hides, nothing COPY escapes.
 PLAIN = re.compile(r"[A-Za-zÁÉÍÓÚÑÜáéíóúñü](?:[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9 .,:()/_-]*[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9.)])?")
 CODE_LENGTH = 200
-LEFT_ASIDE = frozenset({fold(REFUSED_BECAUSE), fold(REFUSED_BECAUSE_SPANISH)})
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,16 @@ class Cells:
     """The cells of a sheet, read into the temporary table sheet_cells.
 
     `errors` are of the file as a whole, `told` those of rows (no more than MOST_TOLD); `doubts` what a doubt's number
-    in the table stands for.
+    in the table stands for. `mapping` is what a person said about columns of the file (apps.imports.mapping).
     """
 
-    def __init__(self, resource: SheetResource, table: Table):
-        self.resource, self.table = resource, table
-        self.errors: list[Error] = []
-        self.left_aside: set[int] = set()  # places of columns that are not ours to read
-        self.headers = self._read_header()
+    def __init__(self, resource: SheetResource, table: Table, mapping: Mapping[str, str] | None = None):
+        self.resource, self.table, self.mapping = resource, table, mapping or {}
+        columns = file_columns(type(resource), table.header, self.mapping)
+        self.errors: list[Error] = header_errors(type(resource), columns, table.header_line)
+        self.headers = [one.column for one in columns]
+        self.left_aside = {one.place for one in columns if one.how == "aside"}  # not ours to read
+        self._given = {one.place: one.column for one in columns if one.how == "given"}
         self.present = [name for name in self.headers if name is not None]
         self.told: list[Error] = []
         self.doubts: list[Faulty] = []
@@ -75,33 +77,9 @@ class Cells:
 
     # Header
 
-    def _read_header(self) -> list[str | None]:
-        known = self.resource.headers()
-        columns: list[str | None] = []
-        for title in self.table.header:
-            if is_empty(title):
-                columns.append(None)
-                continue
-            if fold(title) in LEFT_ASIDE:
-                self.left_aside.add(len(columns))
-                columns.append(None)
-                continue
-            name = known.get(fold(title))
-            if name is None:
-                self._fault(title, "unknown_column", _unknown_column(self.resource, title))
-            elif name in columns:
-                self._fault(
-                    title, "duplicate_column", _("The column “%(name)s” stands twice: take one out.") % {"name": name}
-                )
-            columns.append(name)
-        for column in self.resource.key_columns():
-            if column.name not in columns and not self.errors and column.meaning(None, self.resource.model()) is None:
-                self._fault(
-                    column.name,
-                    "missing_column",
-                    _("The column “%(name)s” is missing: rows are known by it.") % {"name": column.name},
-                )
-        return columns
+    def title(self, place: int) -> Any:
+        """Return what a column is called where it is handed back: understood by itself, whatever the file called it."""
+        return self._given.get(place, self.table.header[place])
 
     def _fault(self, column: str, code: str, message: str) -> None:
         self.errors.append(error_of(self.table.header_line, column, column, code, message))
@@ -261,14 +239,34 @@ class Cells:
         return "\t".join([str(line), _array(names), NOTHING, "", *([NOTHING] * len(names))]) + "\n"
 
 
+def header_errors(resource: type[SheetResource], columns: Sequence[FileColumn], line: int) -> list[Error]:
+    """Return what is wrong with a file's columns: unknown ones, one that stands twice, one that rows are known by."""
+    errors = []
+    taken: set[str] = set()
+    for one in columns:
+        if one.how == "unknown":
+            message = _unknown_column(resource, one.title, one.suggestion)
+            errors.append(error_of(line, one.title, one.title, "unknown_column", message))
+        elif one.column in taken:
+            message = _("The column “%(name)s” stands twice: take one out.") % {"name": one.column}
+            errors.append(error_of(line, one.title, one.title, "duplicate_column", message))
+        elif one.column is not None:
+            taken.add(one.column)
+    if not errors:
+        for column in lacking(resource, columns)[0]:
+            message = _("The column “%(name)s” is missing: rows are known by it.") % {"name": column.name}
+            errors.append(error_of(line, column.name, column.name, "missing_column", message))
+    return errors
+
+
 def _array(names: list[str] | None) -> str:
     return NOTHING if names is None else "{" + ",".join(names) + "}"
 
 
-def _unknown_column(resource: SheetResource, title: str) -> str:
-    hint = ""
+def _unknown_column(resource: type[SheetResource], title: str, suggestion: str | None) -> str:
+    hint = " " + _("Is “%(column)s” meant?") % {"column": suggestion} if suggestion else ""
     if fold(title) in ("status", "estado", "voided", "accepted_at") and resource.machine is not None:
-        hint = " " + _("A status changes by the column “transition” alone.")
+        hint += " " + _("A status changes by the column “transition” alone.")
     return (
         _("“%(title)s” is not a column of this sheet. Its columns are: %(columns)s.")
         % {"title": as_shown(title), "columns": ", ".join([*resource.columns(), VERSION])}

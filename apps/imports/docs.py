@@ -17,7 +17,8 @@ HEAD = """\
 Printed from the declarations by `./run manage print_sheets`; a test compares.
 
 CSV or XLSX, the same columns out as in. Header names are these or their Spanish ones, whatever the case, accents and
-blanks; their order is free; an unknown column is named and refused. **Bold** columns are the key: they decide whether a
+blanks; their order is free; an unknown column is named and refused, until
+somebody says on the page what it is or leaves it aside. **Bold** columns are the key: they decide whether a
 row is new. A column that is absent leaves the value as it is, an empty cell clears it, rows absent from the sheet are
 untouched. Lists in a cell are separated by `|`. A status is never a column: `transition` names one transition, `reason`
 says why. `{version}` ({version_spanish}) is written by exports: with it, a row somebody changed meanwhile is shown and

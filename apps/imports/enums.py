@@ -27,6 +27,7 @@ class Mode(models.TextChoices):
 class Stage(models.TextChoices):
     """How far a worker is with an import."""
 
+    LOOKING = "LOOKING", _("Finding out how it is written")
     READING = "READING", _("Reading the rows")
     CHECKING = "CHECKING", _("Comparing and checking")
     WRITING = "WRITING", _("Writing")

@@ -29,3 +29,13 @@ class ImportJobQuerySet(models.QuerySet[Any]):
     def stale(self, before: datetime) -> Self:
         """Return uploads from before a moment that nobody decided about, or no worker came to look at."""
         return self.filter(state__in=[JobState.UPLOADED, JobState.READING, JobState.PREVIEWED], created_at__lt=before)
+
+
+class ReadingHabitQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: User) -> Self:
+        """Return one's own: nobody else's sheets are read the same way."""
+        return self.filter(user_id=user.pk) if user.is_active else self.none()
+
+    def editable_by(self, user: User) -> Self:
+        """Only whose habit it is may change or forget it."""
+        return self.visible_to(user)

@@ -32,6 +32,7 @@ ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 DATES, DECIMALS = ("iso", "dmy", "mdy"), {"point": ".", "comma": ","}
 CELL_LENGTH = 131_072
+NAMES_ALONE = ":names:"  # asks the child for the sheets' names; no sheet can be called so
 csv.field_size_limit(CELL_LENGTH)
 
 
@@ -279,6 +280,14 @@ def _read_workbook(content: bytes, options: Options, names: Iterable[str], limit
             yield answer[0], [_typed(cell) for cell in answer[1:]]
 
     return Table(rows, replace(options, encoding="", separator=""), "xlsx", about["sheet"], about["sheets"])
+
+
+def sheet_names(content: bytes, *, limits: Limits = UPLOAD) -> list[str]:
+    """Return the names of a workbook's visible sheets, without reading any; none for another file."""
+    if not content.startswith(b"PK"):
+        return []
+    _check_archive(content, limits)
+    return [str(name) for name in next(_parsed(content, [NAMES_ALONE], limits))["sheets"]]
 
 
 def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:

@@ -17,6 +17,8 @@ from .differences import Change
 from .problems import MOST_TOLD, Error, Noted, error_of, raw_cells, sentence_of, value_of
 
 SHOWN_CHANGES = 500
+# The kind of an import whose sheets are of several.
+SEVERAL = "several"
 
 
 @dataclass
@@ -41,6 +43,12 @@ class Report:
     impact: dict[str, Any] = field(default_factory=dict)
     read_as: dict[str, Any] = field(default_factory=dict)
     refused_rows: bytes | None = None
+    rows: int = 0
+    # Something is wrong with the file itself or its header: none of its rows comes in, in whatever mode.
+    is_unreadable: bool = False
+    # Of an import of several sheets: the turn of this one, and on the report of all those of each.
+    part: int = 0
+    parts: list[Report] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -71,7 +79,9 @@ def report_on(
     """Return the report of a sheet that was written (or tried, and is taken back). `shown` are the first changes."""
     outcome = outcome or Outcome()
     if sheet is None:
-        return Report(kind=cells.resource.sheet, dry_run=dry_run, refused=cells.rows, errors=cells.errors)
+        return Report(
+            kind=cells.resource.sheet, dry_run=dry_run, refused=cells.rows, errors=cells.errors, is_unreadable=True
+        )
     created, updated, refused = sheet.fetch(COUNTS)[0]
     nothing = whole and refused > 0
     counts = {"created": created, "updated": updated, "unchanged": cells.rows - created - updated - refused,
@@ -90,6 +100,39 @@ def report_on(
         changes=[change for change in shown if change["line"] not in lines][:SHOWN_CHANGES],
         warnings=[finding.as_json() for finding in outcome.warnings],
         impact=_impact(outcome),
+    )
+
+
+def together(reports: Sequence[Report], *, whole: bool) -> Report:
+    """Return the report of all sheets of an import; of a single sheet its own.
+
+    What it tells of a sheet (an error, a change) carries the turn of that sheet.
+    """
+    if len(reports) == 1 and not reports[0].part:
+        return reports[0]
+    nothing = whole and not all(report.ok for report in reports)
+    most = max(20, SHOWN_CHANGES // len(reports))
+    totals = {name: sum(report.good.get(name, 0) for report in reports) for name in ("created", "updated")}
+    sums = {name: sum(getattr(report, name) for report in reports) for name in ("unchanged", "refused")}
+    rules: dict[str, Counter[str]] = {"confirmed": Counter(), "noted": Counter()}
+    for report in reports:
+        for name, counts in report.impact.get("rules", {}).items():
+            rules[name].update(counts)
+    return Report(
+        kind=SEVERAL,
+        dry_run=reports[0].dry_run,
+        created=0 if nothing else totals["created"],
+        updated=0 if nothing else totals["updated"],
+        **sums,
+        good={**totals, **sums},
+        errors=[{**error, "part": report.part} for report in reports for error in report.errors],
+        changes=[{**change, "part": report.part} for report in reports for change in report.changes[:most]],
+        warnings=[warning for report in reports for warning in report.warnings],
+        impact={"rules": {name: dict(sorted(found.items())) for name, found in rules.items()}, "coverage": None},
+        read_as={"sheets": len(reports)},
+        rows=sum(report.rows for report in reports),
+        is_unreadable=any(report.is_unreadable for report in reports),
+        parts=list(reports),
     )
 
 

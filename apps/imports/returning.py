@@ -19,26 +19,50 @@ from .problems import Error
 from .writing import sheet_cell
 
 
-def refused_xlsx(cells: Cells, sheet: StagedSheet, errors: Sequence[Error]) -> bytes:
-    """Return the workbook; its last column is one that imports leave aside."""
-    lines = {line for (line,) in sheet.fetch("SELECT line FROM sheet_rows WHERE refused")}
-    why: defaultdict[int, list[str]] = defaultdict(list)
-    for error in errors:
-        where = f"{error['column']}: " if error["column"] else ""
-        why[error["line"]].append(f"{where}{error['message']}")
-    book = Workbook(write_only=True)
-    page = book.create_sheet(cells.table.sheet[:31] or cells.resource.sheet)
-    page.freeze_panes = "A2"
-    spanish = (get_language() or "").startswith("es")
-    last = REFUSED_BECAUSE_SPANISH if spanish else REFUSED_BECAUSE
-    width = len(cells.headers)
-    kept = [place for place in range(width) if place not in cells.left_aside]
-    page.append([sheet_cell(page, cells.table.header[place], bold=True) for place in kept]
-                + [sheet_cell(page, last, bold=True)])  # fmt: skip
-    for line, row in cells.table:
-        if line in lines:
-            padded: list[Any] = [*row, *[None] * (width - len(row))]
-            page.append([*(sheet_cell(page, padded[place]) for place in kept), sheet_cell(page, "\n".join(why[line]))])
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+class RefusedRows:
+    """A workbook that grows by the refused rows of one sheet after the other; its last column is one that imports
+    leave aside."""
+
+    def __init__(self) -> None:
+        self._book: Any = None
+        self._titles: set[str] = set()
+
+    def add(self, cells: Cells, sheet: StagedSheet, errors: Sequence[Error], *, title: str = "") -> None:
+        """Add a page; of several sheets each goes by its kind, so that it is known again when it comes back."""
+        if self._book is None:
+            self._book = Workbook(write_only=True)
+        lines = {line for (line,) in sheet.fetch("SELECT line FROM sheet_rows WHERE refused")}
+        why: defaultdict[int, list[str]] = defaultdict(list)
+        for error in errors:
+            where = f"{error['column']}: " if error["column"] else ""
+            why[error["line"]].append(f"{where}{error['message']}")
+        page = self._book.create_sheet(self._titled(title or cells.table.sheet[:31] or cells.resource.sheet))
+        page.freeze_panes = "A2"
+        spanish = (get_language() or "").startswith("es")
+        last = REFUSED_BECAUSE_SPANISH if spanish else REFUSED_BECAUSE
+        width = len(cells.headers)
+        kept = [place for place in range(width) if place not in cells.left_aside]
+        page.append([sheet_cell(page, cells.title(place), bold=True) for place in kept]
+                    + [sheet_cell(page, last, bold=True)])  # fmt: skip
+        for line, row in cells.table:
+            if line in lines:
+                padded: list[Any] = [*row, *[None] * (width - len(row))]
+                page.append(
+                    [*(sheet_cell(page, padded[place]) for place in kept), sheet_cell(page, "\n".join(why[line]))]
+                )
+
+    def content(self) -> bytes | None:
+        """Return the workbook; None if no row was refused."""
+        if self._book is None:
+            return None
+        out = io.BytesIO()
+        self._book.save(out)
+        return out.getvalue()
+
+    def _titled(self, title: str) -> str:
+        number, free = 1, title
+        while free.casefold() in self._titles:
+            number += 1
+            free = f"{title[:27]}_{number}"
+        self._titles.add(free.casefold())
+        return free

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from apps.business_rules.services.what_if import latest_mark
 from apps.common.acting import acting
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
-from apps.common.resources import SheetResource, resources
-from apps.common.staging import EFFECTIVE, StagedSheet
 
-from .applying import apply_row_by_row, apply_whole
-from .checking import check, refuse_overlaps
-from .choosing import Choices, choices_of, chosen, kept_choices, stage_choices
-from .cleaning import Cells
-from .differences import changes
+from .bringing_in import Incoming, Tell, bring_in, is_written, refuse_forbidden
+from .bringing_in import resource_of as resource_of
+from .choosing import choices_of, chosen, kept_choices
+from .corrections import Correction, correct_sheet
 from .enums import JobState, Mode, Stage
-from .impact import impact_since
-from .matching import match
-from .models import ImportJob, ImportProgress
-from .reading import COMMAND, UPLOAD, Limits, Options, Table, Unreadable, read_file
-from .reports import SHOWN_CHANGES, Report, report_on
-from .returning import refused_xlsx
-from .rights import may
+from .looking import OPTIONAL, look_at
+from .models import ImportFile, ImportJob, ImportPart, ImportProgress
+from .parts import alone, faults_of, put_in_turn, sheet_count, sheets_of, take_apart
+from .reading import COMMAND, UPLOAD, Limits, Options, Unreadable
+from .remembering import forget_habit
+from .reports import SEVERAL, Report
 from .undoing import undo_import as undo_import
 
 if TYPE_CHECKING:
@@ -41,18 +37,16 @@ if TYPE_CHECKING:
 PREVIEW_LIFE = timedelta(minutes=60)
 REFUSED_LIFE = timedelta(days=7)
 KEPT_ERRORS = 2_000
+# What of a sheet's options does not follow from how it is read.
+LASTING = ("open", "language", "sheet", "kind")
 UNDER_WAY = (JobState.READING, JobState.APPLYING)
 # What is no larger is looked at and brought in while the person waits: some five hundred rows.
 AT_ONCE = 64 * 1024
-Tell = Callable[[str, int], None]
+FEW_SHEETS = 8
 
 
-def _nobody(stage: str, rows: int) -> None:
+def _nobody(stage: str, rows: int, part: int = 0, parts: int = 0) -> None:
     """Tell nobody how far an import is."""
-
-
-class _TakeBack(Exception):
-    """Leaves a transaction that was only to be looked at."""
 
 
 class NotConfirmed(ConfirmationNeeded):
@@ -61,20 +55,6 @@ class NotConfirmed(ConfirmationNeeded):
     def __init__(self, report: Report):
         self.report = report
         super().__init__([Reason(warning["message"], code=warning["rule"]) for warning in report.warnings])
-
-
-def resource_of(kind: str) -> SheetResource:
-    """Return the declaration of a kind of sheet; raise Refusal if there is none."""
-    found = resources().get(kind)
-    if found is None:
-        raise Refusal(
-            Reason(
-                _("There is no kind of sheet “%(kind)s”. There are: %(kinds)s.")
-                % {"kind": kind, "kinds": ", ".join(resources())},
-                code="unknown_kind",
-            )
-        )
-    return found()
 
 
 def import_sheet(
@@ -95,20 +75,20 @@ def import_sheet(
     everything else that is wrong with the file or its rows is in the report. `with_impact` also asks what it does to
     coverage and rules.
     """
-    _refuse_forbidden(kind, actor)
+    refuse_forbidden(kind, actor)
     deed = uuid4()
 
     def keep(report: Report, state: str = JobState.APPLIED) -> None:
         with acting(actor, origin="import"):
             job = ImportJob(kind=kind, file_name=file_name[:255], mode=mode, user=actor, state=state, deed=deed)
-            _note(job, report, content)
+            _note_job(job, report, content)
             job.decided_at = timezone.now()
             job.save()
             report.job = job.pk
 
-    report = _run(
-        kind, content, options or Options(), mode, actor, limits, file_name, dry_run=dry_run, in_the_end=keep,
-        with_impact=with_impact, deed=deed,
+    report = bring_in(
+        [Incoming(kind, file_name, lambda: content, options or Options())], mode, actor, limits, dry_run=dry_run,
+        in_the_end=keep, with_impact=with_impact, deed=deed, tell=_nobody,
     )  # fmt: skip
     if not dry_run and report.job is None:
         keep(report, JobState.REFUSED)
@@ -116,12 +96,20 @@ def import_sheet(
 
 
 def upload(
-    *, file: Any, kind: str, actor: User, options: Options | None = None, mode: str = Mode.ALL_OR_NOTHING
+    *,
+    file: Any,
+    kind: str,
+    actor: User,
+    options: Options | None = None,
+    mode: str = Mode.ALL_OR_NOTHING,
+    open_options: Sequence[str] = (),
 ) -> ImportJob:
-    """Keep an uploaded file until it is decided; its content lies in the row, in no folder."""
-    _refuse_forbidden(kind, actor)
-    if file.size > UPLOAD.file:
-        raise Unreadable("too_big", _("The file is larger than %(size)s MB: split it.") % {"size": UPLOAD.file >> 20})
+    """Keep an uploaded sheet until it is decided; its content lies in the row, in no folder.
+
+    `open_options` are those nobody picked: they begin as the last time such a sheet was corrected, if ever.
+    """
+    refuse_forbidden(kind, actor)
+    _refuse_too_big([file])
     content = file.read()
     with acting(actor, origin="import"):
         return ImportJob.objects.create(
@@ -129,11 +117,101 @@ def upload(
             file_name=str(file.name)[:255],
             content=content,
             digest=hashlib.sha256(content).hexdigest(),
-            options={"picked": (options or Options()).as_dict(), "language": get_language()},
+            options=_how(options, open_options),
             mode=mode,
             user=actor,
             deed=uuid4(),
         )
+
+
+def upload_several(
+    *,
+    files: Sequence[Any],
+    actor: User,
+    kind: str = "",
+    options: Options | None = None,
+    mode: str = Mode.ALL_OR_NOTHING,
+    open_options: Sequence[str] = (),
+) -> ImportJob:
+    """Keep files whose sheets are to come in together; which sheets they are is found out when they are looked at.
+
+    Without a `kind` each sheet is told by its name or its headers.
+    """
+    if kind:
+        refuse_forbidden(kind, actor)
+    _refuse_too_big(files)
+    names = ", ".join(str(file.name) for file in files)
+    with acting(actor, origin="import"):
+        job: ImportJob = ImportJob.objects.create(
+            kind=kind or SEVERAL,
+            file_name=names if len(names) <= 255 else f"{names[:254]}…",
+            options=_how(options, open_options) | {"kind": kind},
+            mode=mode,
+            user=actor,
+            deed=uuid4(),
+        )
+        digests = []
+        for file in files:
+            content = file.read()
+            digests.append(hashlib.sha256(content).hexdigest())
+            ImportFile.objects.create(job=job, name=str(file.name)[:255], size=len(content), content=content)
+        job.digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+        job.save(update_fields=["digest", "updated_at"])
+    return job
+
+
+def _how(options: Options | None, open_options: Sequence[str]) -> dict[str, Any]:
+    return {
+        "picked": (options or Options()).as_dict(),
+        "open": [name for name in OPTIONAL if name in open_options],
+        "language": get_language(),
+    }
+
+
+def _refuse_too_big(files: Iterable[Any]) -> None:
+    if sum(file.size for file in files) > UPLOAD.file:
+        raise Unreadable("too_big", _("This is more than %(size)s MB: split it.") % {"size": UPLOAD.file >> 20})
+
+
+def correct(*, job: ImportJob, actor: User, corrections: Sequence[Correction]) -> ImportJob:
+    """Have the sheets of an import read as somebody says: `corrections` are one for each, in their turn.
+
+    The preview is to be looked at again. The next upload of the same columns by the same person begins like this.
+    """
+    _refuse_stranger(job, actor)
+    with acting(actor, origin="import"):
+        job = ImportJob.objects.select_for_update().get(pk=job.pk)
+        _refuse_decided(job)
+        if job.state in UNDER_WAY:
+            raise Refusal(Reason(_("It is being worked on: wait for it, or stop it."), code="under_way"))
+        sheets = sheets_of(job)
+        if len(sheets) != len(corrections):
+            raise Refusal(Reason(_("The import has changed meanwhile: look at its page again."), code="changed"))
+        for sheet, correction in zip(sheets, corrections, strict=True):
+            if correction.kind:
+                refuse_forbidden(correction.kind, actor)
+            correct_sheet(sheet, correction)
+        if sheets[0] is not job:
+            put_in_turn(job, sheets, turns=[correction.turn for correction in corrections])
+        job.state = JobState.UPLOADED
+        job.save()
+    return job
+
+
+def forget_reading(*, job: ImportJob, actor: User) -> ImportJob:
+    """Forget how sheets with these columns were read the last time, and read these as is usual."""
+    _refuse_stranger(job, actor)
+    with acting(actor, origin="import"):
+        job = ImportJob.objects.select_for_update().get(pk=job.pk)
+        _refuse_decided(job)
+        for sheet in sheets_of(job):
+            if (habit := sheet.options.pop("habit", None)) is None:
+                continue
+            forget_habit(actor=actor, habit=habit["id"])
+            kept = {name: sheet.options[name] for name in LASTING if name in sheet.options}
+            sheet.options = kept | {"picked": habit["otherwise"], "corrected": True}
+            sheet.save()
+    return ImportJob.objects.get(pk=job.pk)
 
 
 def request_preview(*, job: ImportJob, actor: User) -> ImportJob:
@@ -170,36 +248,47 @@ def cancel(*, job: ImportJob, actor: User) -> None:
         )
 
 
-def choose(*, job: ImportJob, actor: User, sides: Mapping[int, Mapping[str, str]]) -> ImportJob:
+def choose(*, job: ImportJob, actor: User, sides: Mapping[int, Mapping[str, str]], part: int = 0) -> ImportJob:
     """Keep what is chosen of rows that somebody else changed meanwhile: line → column → "stored" or "sheet".
 
-    The preview is to be looked at again with it. A choice holds for the record as it was seen. Raise Refusal for a
-    line that is no such row, or a cell that is left open.
+    `part` is the turn of the sheet among several. The preview is to be looked at again with it. A choice holds for the
+    record as it was seen. Raise Refusal for a line that is no such row, or a cell that is left open.
     """
     _refuse_stranger(job, actor)
     with transaction.atomic():
         job = ImportJob.objects.select_for_update().get(pk=job.pk)
         _refuse_decided(job)
-        conflicts = {error["line"]: error["conflict"] for error in job.errors if "conflict" in error}
-        if set(sides) - set(conflicts):
+        conflicts = {
+            error["line"]: error["conflict"]
+            for error in job.errors
+            if "conflict" in error and error.get("part", 0) == part
+        }
+        if not conflicts or set(sides) - set(conflicts):
             raise Refusal(Reason(_("Look at the preview again: it has changed meanwhile."), code="not_a_conflict"))
-        only_with = {column.name for column in resource_of(job.kind).columns().values() if column.only_with}
-        choices = choices_of(job.options) | {
+        (sheet,) = [sheet for sheet in sheets_of(job) if sheet.place == part] if part else [job]
+        only_with = {column.name for column in resource_of(sheet.kind).columns().values() if column.only_with}
+        choices = choices_of(sheet.options) | {
             line: chosen(conflicts[line], columns, only_with) for line, columns in sides.items()
         }
         with acting(actor, origin="import"):
-            job.options = job.options | {"choices": kept_choices(choices)}
-            job.save(update_fields=["options", "updated_at"])
+            sheet.options = sheet.options | {"choices": kept_choices(choices)}
+            sheet.save()
     return job
 
 
 def preview(*, job: ImportJob, actor: User, tell: Tell = _nobody) -> Report:
-    """Tell what an uploaded sheet would do: everything is done for real in a transaction, and taken back."""
+    """Tell what uploaded sheets would do: everything is done for real in a transaction, and taken back.
+
+    Before, it is found out how they are written; where that leaves something open for a person to say (what a sheet
+    is, what a column is), of several sheets nothing else is looked at.
+    """
     _refuse_stranger(job, actor)
     _refuse_decided(job)
-    report = _run_job(job, actor, dry_run=True, tell=tell)
+    sheets = _looked_at(job, actor, tell)
+    report = faults_of(sheets) if sheets[0] is not job else None
+    report = report or _run_job(job, sheets, actor, dry_run=True, tell=tell)
     with acting(actor, origin="import"):
-        _note(job, report, _content(job))
+        _note(job, sheets, report)
         job.state = JobState.PREVIEWED
         job.save()
     report.job = job.pk
@@ -222,12 +311,14 @@ def confirm(*, job: ImportJob, actor: User, confirmed_warnings: str = "", tell: 
             if report.warnings and digest_of(report.warnings) != confirmed_warnings:
                 raise NotConfirmed(report)
 
-        report = _run_job(job, actor, dry_run=False, agree=agree, tell=tell)
+        sheets = sheets_of(job)
+        if sheets[0] is not job and faults_of(sheets) is not None:
+            raise Refusal(Reason(_("Say first what each sheet and each of its columns is."), code="undecided"))
+        report = _run_job(job, sheets, actor, dry_run=False, agree=agree, tell=tell)
         with acting(actor, origin="import"):
-            content = _content(job)
-            job.content = None
-            _note(job, report, content)
-            job.state = JobState.APPLIED if _written(report, job.mode) else JobState.REFUSED
+            _note(job, sheets, report)
+            _let_go(job, sheets)
+            job.state = JobState.APPLIED if is_written(report, job.mode) else JobState.REFUSED
             job.decided_at = timezone.now()
             job.save()
     report.job = job.pk
@@ -256,6 +347,7 @@ def _forget(job: ImportJob, **otherwise: Any) -> None:
     for name, value in {**_forgotten(), **otherwise}.items():
         setattr(job, name, value)
     job.save()
+    _delete_files(job.files.all())
 
 
 def _forgotten() -> dict[str, Any]:
@@ -275,7 +367,15 @@ def drop_stale(*, actor: User | None) -> int:
         ImportJob.objects.filter(refused_rows__isnull=False, decided_at__lt=timezone.now() - REFUSED_LIFE).update(
             refused_rows=None
         )
-        return ImportJob.objects.stale(timezone.now() - PREVIEW_LIFE).update(**_forgotten())
+        stale = ImportJob.objects.stale(timezone.now() - PREVIEW_LIFE)
+        _delete_files(ImportFile.objects.filter(job__in=stale))
+        return stale.update(**_forgotten())
+
+
+def _delete_files(files: QuerySet[ImportFile]) -> None:
+    """Delete files with their sheets, without reading what they hold."""
+    ImportPart.objects.filter(file__in=files).delete()
+    files.defer("content").delete()
 
 
 def digest_of(warnings: list[dict[str, Any]]) -> str:
@@ -284,121 +384,91 @@ def digest_of(warnings: list[dict[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _content(job: ImportJob) -> bytes:
-    return bytes(job.content or b"")
+def size_of(job: ImportJob) -> int:
+    """Return how many bytes of files an import holds."""
+    return len(job.content) if job.content is not None else sum(job.files.values_list("size", flat=True))
+
+
+def is_small(job: ImportJob) -> bool:
+    """Say whether an import is looked at and brought in while the person waits."""
+    return size_of(job) <= AT_ONCE and sheet_count(job) <= FEW_SHEETS
+
+
+def _has_content(job: ImportJob) -> bool:
+    return job.content is not None or job.files.filter(content__isnull=False).exists()
+
+
+def _looked_at(job: ImportJob, actor: User, tell: Tell) -> list[Any]:
+    """Return the sheets of a job once it is found out how each is written."""
+    tell(Stage.LOOKING, 0)
+    if job.content is None and not job.parts.exists():
+        with acting(actor, origin="import"):
+            take_apart(job, actor)
+    if job.content is None:
+        with acting(actor, origin="import"):
+            alone(job, actor)
+    sheets = sheets_of(job)
+    for number, sheet in enumerate(sheets, start=1):
+        if sheet is job:
+            look_at(job, bytes(job.content or b""), actor=actor, name=job.options.get("sheet", ""))
+        elif sheet.kind and not sheet.is_left_aside and "head" not in sheet.options:
+            tell(Stage.LOOKING, 0, number, len(sheets))
+            look_at(sheet, bytes(sheet.content or b""), actor=actor, name=sheet.sheet)
+            sheet.save()
+    if sheets[0] is not job:
+        sheets = put_in_turn(job, sheets)
+    return sheets
 
 
 def _run_job(
-    job: ImportJob, actor: User, *, dry_run: bool, agree: Callable[[Report], None] | None = None, tell: Tell
+    job: ImportJob,
+    sheets: Sequence[Any],
+    actor: User,
+    *,
+    dry_run: bool,
+    agree: Callable[[Report], None] | None = None,
+    tell: Tell,
 ) -> Report:
-    return _run(
-        job.kind, _content(job), Options(**job.options["picked"]), job.mode, actor, UPLOAD, job.file_name,
-        dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed, tell=tell,
-        choices=choices_of(job.options),
+    incoming = [_incoming(sheet, job) for sheet in sheets if sheet is job or not sheet.is_left_aside]
+    return bring_in(
+        incoming, job.mode, actor, UPLOAD, dry_run=dry_run, in_the_end=agree, with_impact=dry_run, deed=job.deed,
+        tell=tell,
     )  # fmt: skip
 
 
-def _run(
-    kind: str,
-    content: bytes,
-    options: Options,
-    mode: str,
-    actor: User | None,
-    limits: Limits,
-    file_name: str,
-    *,
-    dry_run: bool,
-    in_the_end: Callable[[Report], None] | None = None,
-    with_impact: bool,
-    deed: UUID | None,
-    tell: Tell = _nobody,
-    choices: Choices | None = None,
-) -> Report:
-    """Read, check and write inside one transaction; take it back if it is a dry run or nothing may come of it.
-
-    `in_the_end` is called where it stays, before it is committed.
-    """
-    _refuse_forbidden(kind, actor)
-    resource = resource_of(kind)
-    whole = mode == Mode.ALL_OR_NOTHING
-    reason = _("sheet %(file)s") % {"file": file_name}
-    report: Report | None = None
-    try:
-        table = read_file(
-            content, options=options, headers=resource.headers(), names=(kind, resource.spanish), limits=limits
-        )
-        with acting(actor, reason=reason[:200], origin="import", deed=deed):
-            report, rows = _bring_in(
-                resource, table, actor, whole=whole, dry_run=dry_run, with_impact=with_impact, tell=tell,
-                choices=choices or {},
-            )  # fmt: skip
-            report.read_as = {
-                "format": table.format, "sheet": table.sheet, "sheets": table.sheets, "rows": rows,
-                **table.options.as_dict(),
-            }  # fmt: skip
-            if dry_run or not _written(report, mode):
-                raise _TakeBack
-            if in_the_end is not None:
-                in_the_end(report)
-    except Unreadable as error:
-        return Report(kind=kind, dry_run=dry_run, errors=[error.error])
-    except _TakeBack:
-        pass
-    if report is None:
-        raise AssertionError("unreachable")
-    return report
+def _incoming(sheet: Any, job: ImportJob) -> Incoming:
+    alone = sheet is job
+    return Incoming(
+        sheet.kind,
+        sheet.file_name,
+        lambda: bytes(sheet.content or b""),
+        Options(**sheet.options["picked"]),
+        sheet.options.get("mapping", {}),
+        sheet=sheet.options.get("sheet", "") if alone else sheet.sheet,
+        part=0 if alone else sheet.place,
+        choices=choices_of(sheet.options),
+    )
 
 
-def _bring_in(
-    resource: SheetResource,
-    table: Table,
-    actor: User | None,
-    *,
-    whole: bool,
-    dry_run: bool,
-    with_impact: bool,
-    tell: Tell,
-    choices: Choices,
-) -> tuple[Report, int]:
-    """Read, match, check and write a sheet in the transaction under way; return the report and how many rows it has."""
-    begun = latest_mark()
-    cells = Cells(resource, table)
-    cells.load(tell)
-    if cells.errors:
-        return report_on(cells, None, None, shown=[], whole=whole, dry_run=dry_run), cells.rows
-    tell(Stage.CHECKING, cells.rows)
-    if choices:
-        stage_choices(choices)
-    sheet = match(cells, actor, with_choices=bool(choices))
-    check(sheet, cells)
-    if whole:
-        refuse_overlaps(sheet)
-    shown = changes(sheet, 2 * SHOWN_CHANGES)
-    outcome = None
-    tell(Stage.WRITING, cells.rows)
-    if not whole:
-        outcome = apply_row_by_row(sheet)
-    elif _has_only_good_rows(sheet):
-        outcome = apply_whole(sheet)
-    report = report_on(cells, sheet, outcome, shown=shown, whole=whole, dry_run=dry_run)
-    if with_impact and outcome is not None and report.created + report.updated:
-        tell(Stage.IMPACT, cells.rows)
-        told = impact_since(begun, actor)
-        report.impact = {"rules": {**report.impact["rules"], **told["rules"]}, "coverage": told["coverage"]}
-    if report.refused:
-        report.refused_rows = refused_xlsx(cells, sheet, report.errors)
-    sheet.execute("DROP TABLE IF EXISTS sheet_cells, sheet_rows, sheet_problems, sheet_choices")
-    return report, cells.rows
+def _note(job: ImportJob, sheets: Sequence[Any], report: Report) -> None:
+    """Keep on the job, and of several sheets on each, what came of them."""
+    _note_job(job, report)
+    if sheets[0] is job:
+        return
+    by_turn = {part.part: part for part in report.parts}
+    for sheet in sheets:
+        found = by_turn.get(sheet.place)
+        counts = found.good if found is not None and found.good else {}
+        for name in ("created", "updated", "unchanged"):
+            setattr(sheet, name, counts.get(name, 0))
+        sheet.refused = found.refused if found is not None else 0
+        sheet.options = sheet.options | {"read_as": found.read_as if found is not None else {}}
+        sheet.save()
 
 
-def _has_only_good_rows(sheet: StagedSheet) -> bool:
-    """Say whether some rows change something, and nothing is wrong with any."""
-    sql = f"SELECT count(*) FILTER (WHERE {EFFECTIVE}) > 0 AND NOT bool_or(s.refused) FROM sheet_rows s"
-    return bool(sheet.fetch(sql)[0][0])
-
-
-def _note(job: ImportJob, report: Report, content: bytes) -> None:
-    job.digest = job.digest or hashlib.sha256(content).hexdigest()
+def _note_job(job: ImportJob, report: Report, content: bytes | None = None) -> None:
+    if not job.digest and content is not None:
+        job.digest = hashlib.sha256(content).hexdigest()
     job.created, job.updated = report.created, report.updated
     job.unchanged, job.refused = report.unchanged, report.refused
     job.errors = report.errors[:KEPT_ERRORS]
@@ -407,7 +477,7 @@ def _note(job: ImportJob, report: Report, content: bytes) -> None:
     if report.impact.get("coverage") or not job.impact:
         job.impact = report.impact
     job.options = job.options | {
-        "read_as": report.read_as,
+        "read_as": {} if report.is_unreadable and report.parts else report.read_as,
         "good": report.good,
         "warnings": report.warnings[:KEPT_ERRORS],
         "confirmation": digest_of(report.warnings),
@@ -415,16 +485,14 @@ def _note(job: ImportJob, report: Report, content: bytes) -> None:
     }
 
 
-def _written(report: Report, mode: str) -> bool:
-    return report.ok or (mode == Mode.GOOD_ROWS and bool(report.read_as) and report.created + report.updated > 0)
-
-
-def _refuse_forbidden(kind: str, actor: User | None) -> None:
-    resource = resource_of(kind)
-    if not may(actor, "import", type(resource)):
-        raise Refusal(
-            Reason(_("You may not bring in sheets of this kind: %(kind)s.") % {"kind": kind}, code="forbidden")
-        )
+def _let_go(job: ImportJob, sheets: Sequence[Any]) -> None:
+    """Keep nothing of the files of a job that is decided, nor of their cells."""
+    job.content = None
+    job.files.update(content=None)
+    for sheet in sheets:
+        if "head" in sheet.options:
+            sheet.options = sheet.options | {"head": {**sheet.options["head"], "sample": [], "hints": {}}}
+            sheet.save()
 
 
 def _refuse_stranger(job: ImportJob, actor: User) -> None:
@@ -433,7 +501,7 @@ def _refuse_stranger(job: ImportJob, actor: User) -> None:
 
 
 def _refuse_decided(job: ImportJob) -> None:
-    if job.state not in (JobState.UPLOADED, JobState.PREVIEWED, *UNDER_WAY) or job.content is None:
+    if job.state not in (JobState.UPLOADED, JobState.PREVIEWED, *UNDER_WAY) or not _has_content(job):
         raise Refusal(Reason(_("This import is decided already: upload the file again."), code="decided"))
     if job.created_at < timezone.now() - PREVIEW_LIFE:
         raise Refusal(Reason(_("This preview is older than an hour: upload the file again."), code="stale"))

@@ -55,17 +55,26 @@ def progress_shown(job: ImportJob) -> dict[str, Any]:
     found = ImportProgress.objects.filter(job_id=job.pk).first()
     stages = [Stage.READING, Stage.CHECKING, Stage.WRITING]
     if job.state == JobState.READING:
-        stages.append(Stage.IMPACT)
+        stages = [Stage.LOOKING, *stages, Stage.IMPACT]
     at = stages.index(Stage(found.stage)) if found is not None and found.stage in stages else -1
     return {
         "is_begun": found is not None,
         "rows": found.rows if found is not None else 0,
-        "percent": 100 * max(at, 0) // len(stages),
+        "part": found.part if found is not None and found.parts > 1 else 0,
+        "parts": found.parts if found is not None else 0,
+        "percent": _percent(found, max(at, 0), len(stages)),
         "over": [stage.label for stage in stages[: max(at, 0)]],
         "now": stages[at].label if at >= 0 else "",
         "to_come": [stage.label for stage in stages[max(at, 0) + (at >= 0) :]],
         "may_cancel": (found is None or not found.cancelled) and (at < 0 or stages[at] != Stage.WRITING),
     }
+
+
+def _percent(found: ImportProgress | None, at: int, stages: int) -> int:
+    """Return how much is over; of several sheets each counts alike."""
+    if found is None or found.parts < 2 or not found.part:
+        return 100 * at // stages
+    return int(100 * (found.part - 1 + at / stages) / found.parts)
 
 
 def _name(code: str, stored: str) -> str:

@@ -30,6 +30,7 @@ from apps.users.models import User
 
 from .enums import JobState
 from .models import ImportJob
+from .parts import kinds_of
 from .rewinding import Rewinding, Stuck, Track, history_of, run
 from .rights import may
 
@@ -122,11 +123,15 @@ class UndoRefused(Refusal):
 
 
 def may_undo(job: ImportJob, user: User | None) -> bool:
-    """Say whether the user may take this import back: who made it and may bring that kind in; an ADMIN any."""
-    resource = resources().get(job.kind)
-    if user is None or resource is None:
-        return user is None
-    return may(user, "import", resource) and (job.user_id == user.pk or user.role == Role.ADMIN)
+    """Say whether the user may take this import back: who made it and may bring its kinds in; an ADMIN any."""
+    if user is None:
+        return True
+    known = resources()
+    kinds = kinds_of(job)
+    return (
+        all(kind in known and may(user, "import", known[kind]) for kind in kinds)
+        and (job.user_id == user.pk or user.role == Role.ADMIN)
+    )  # fmt: skip
 
 
 def undo_import(*, job: ImportJob, actor: User | None, reason: str = "") -> Undone:

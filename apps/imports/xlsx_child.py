@@ -15,6 +15,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 MEGABYTE = 1024 * 1024
+NAMES_ALONE = ":names:"
 
 
 class Refused(Exception):
@@ -55,6 +56,8 @@ def read(content: bytes, max_rows: int, max_columns: int, wished: list[str]) -> 
         ]
         if not sheets:
             raise Refused("no_sheet")
+        if wished == [NAMES_ALONE]:
+            return say({"sheets": sheets})
         name = next((sheet for sheet in sheets if sheet.strip().casefold() in wished), sheets[0])
         sheet = book.get_sheet_by_name(name)
     except (calamine.CalamineError, OSError, ValueError, KeyError) as error:
