@@ -62,7 +62,7 @@ def ask(settings: Iterable[Setting], question: Question, unjudged: Unjudged | No
     rows += _fetched_bounded([setting for setting in settings if setting.rule.is_own], question, failed)
     rules = {setting.rule.code: setting.rule for setting in settings}
     findings = [_finding(rules[row[0]], dict(zip(COLUMNS, row, strict=True))) for row in rows]
-    return sorted(findings, key=_easiest_first)
+    return sorted(findings, key=easiest_first)
 
 
 def _fetched_bounded(settings: list[Setting], question: Question, failed: Unjudged) -> list[Any]:
@@ -98,7 +98,8 @@ def _finding(rule: Rule, row: dict[str, Any]) -> Finding:
     return Finding(definition=rule, **row | {"facts": json.loads(row["facts"])})
 
 
-def _easiest_first(finding: Finding) -> tuple[int, str, str, int]:
+def easiest_first(finding: Finding) -> tuple[int, str, str, int]:
+    """Return what findings are sorted by."""
     fixable = finding.definition.fixable if finding.definition else 99
     return fixable, finding.rule, finding.subject_code, finding.subject_id
 
