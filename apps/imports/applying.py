@@ -2,7 +2,8 @@
 
 As a whole, the sheet is judged by its end state and one refusal leaves nothing behind. Row by row, what ends comes
 before what begins, each employee's rows one after the other in the order of the file, and a refused row leaves the
-others standing; rows that cannot meet a refused one are still written together, so that a million cost a few statements.
+others standing; rows that cannot meet a refused one are still written together, so that a million cost a few
+statements.
 """
 
 from __future__ import annotations

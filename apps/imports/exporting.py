@@ -27,6 +27,7 @@ from django.utils.translation import get_language, gettext_lazy, override
 from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.common.admin.scope import Screen
 from apps.common.clock import today
 from apps.common.errors import Refusal
 from apps.common.resources import SheetResource, resources
@@ -39,11 +40,7 @@ from .taking_out import AT_ONCE, come_to_an_end, most_rows, note_taken_out, requ
 from .writing import FORMATS, PLAIN, SPANISH_EXCEL, rows_for, table_csv_lines, table_xlsx_pieces
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin as Screen
-
     from apps.users.models import User
-else:
-    Screen = object
 
 MOST_ROWS = 50_000  # of a table that is answered at once though it is no list
 LOOKS = Media(css={"all": ["imports/sheets.css"]})
@@ -65,7 +62,8 @@ class PieceByPiece(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = iter(cast("Iterator[bytes]", self.streaming_content))
-        while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        following = sync_to_async(lambda: next(pieces, None))
+        while (piece := await following()) is not None:
             yield piece
 
 

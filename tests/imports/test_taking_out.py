@@ -1,4 +1,4 @@
-"""Long lists are written by a worker, which may die, be slow, or be asked to stop; what it leaves is never half a file."""
+"""Long lists are written by a worker, which may die, be slow or be stopped; what it leaves is never half a file."""
 
 from __future__ import annotations
 
@@ -370,6 +370,6 @@ def test_a_list_costs_as_many_queries_with_many_rows(house: Any, as_user: Any, n
     AssignmentFactory(employee=house.nurse, position=house.p1)
     queries()
     few = queries()
-    for number in range(12):
+    for _each in range(12):
         AssignmentFactory(employee=EmployeeFactory(home_unit=house.h1), position=house.p1)
     assert queries() <= few + 2
