@@ -17,6 +17,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, QueryDict
@@ -68,7 +69,7 @@ def request_export(*, listed: Any, kind: str, query: str, shape: str, actor: Use
     """Have a worker write the list of a model as the address filters it; the job's page tells how far it is."""
     with acting(actor, origin="admin"):
         # One after the other for each person: two at once would not see each other.
-        type(actor)._base_manager.select_for_update(of=("self",), no_key=True).get(pk=actor.pk)
+        get_user_model()._base_manager.select_for_update(of=("self",), no_key=True).get(pk=actor.pk)
         kept = ExportJob.objects.filter(user=actor)
         if (kept.unfinished() | kept.filter(state=ExportState.READY)).count() >= MOST_AT_A_TIME:
             sentence = _("You have %(number)s files already: fetch or drop one of them first.")
