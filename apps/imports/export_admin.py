@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -91,6 +92,8 @@ class ExportJobAdmin(ListExportMixin, ReadOnlyAdmin):
             "shape": SHAPES.get(job.shape, job.shape),
             "state": badge(job.get_state_display(), TONES[ExportState(job.state)]),
             "under_way": under_way,
+            "written": number_format(job.rows, force_grouping=True),
+            "of": number_format(job.total or 0, force_grouping=True),
             "percent": 100 * job.rows // job.total if job.total else 0,
             "is_ready": ready,
             "is_gone": job.state == ExportState.GONE or (job.state == ExportState.READY and not ready),

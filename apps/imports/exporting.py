@@ -21,6 +21,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext_lazy, override
@@ -161,8 +162,7 @@ class ListExportMixin(Screen):
             "form": form,
             "count": count,
             "too_many": number_or_more(count, AT_ONCE) if count > AT_ONCE else "",
-            "at_once": AT_ONCE,
-            "most": {shape: most_rows(shape) for shape in ("csv", "xlsx")},
+            "most": {shape: number_format(most_rows(shape), force_grouping=True) for shape in ("csv", "xlsx")},
             "comes_back": isinstance(out, SheetOut),
             "masked": out.hides and not sees_sensitive(_person(request)),
             "query": request.GET.urlencode(),
