@@ -49,7 +49,7 @@ class ExportJob(Recorded):
     state = models.CharField(_("state"), max_length=16, choices=ExportState, default=ExportState.WAITING)
     total = models.PositiveIntegerField(_("rows to write"), null=True, editable=False)
     rows = models.PositiveIntegerField(_("rows"), default=0)
-    size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    size = models.PositiveBigIntegerField(_("size"), default=0)
     # What the person could see when it was written; with less than that nobody fetches it.
     sight = models.JSONField(default=dict, blank=True, editable=False)
     failure = models.TextField(_("why not"), blank=True)

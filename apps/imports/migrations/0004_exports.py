@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('WAITING', 'Waiting for a worker'), ('MAKING', 'Being written'), ('READY', 'Ready'), ('GONE', 'No longer kept'), ('CANCELLED', 'Stopped'), ('FAILED', 'Not made')], default='WAITING', max_length=16, verbose_name='state')),
                 ('total', models.PositiveIntegerField(editable=False, null=True, verbose_name='rows to write')),
                 ('rows', models.PositiveIntegerField(default=0, verbose_name='rows')),
-                ('size', models.PositiveBigIntegerField(default=0, verbose_name='bytes')),
+                ('size', models.PositiveBigIntegerField(default=0, verbose_name='size')),
                 ('sight', models.JSONField(blank=True, default=dict, editable=False)),
                 ('failure', models.TextField(blank=True, verbose_name='why not')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='times begun by a worker')),
