@@ -24,6 +24,7 @@ from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from apps.common.admin import BaseAdmin
+from apps.imports.exporting import tell_what_is_ready
 from project.menu import navigation
 
 OUR_PACKAGES = frozenset({"apps", "project", "worker", "tests"})
@@ -75,6 +76,7 @@ class CoverisAdminSite(UnfoldAdminSite):
         return framed
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        tell_what_is_ready(request)
         return super().each_context(request) | {"languages_action": reverse(f"{self.name}:language")}
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:

@@ -122,6 +122,7 @@ MENU: list[tuple[Any, list[Line]]] = [
         _("Sheets and records"),
         [
             Line("upload_file", "imports.importjob"),
+            Line("download", "imports.exportjob"),
             Line("history", "audit_log.auditentry"),
         ],
     ),

@@ -19,13 +19,14 @@ from unfold.decorators import display
 from apps.common.acting import acting
 from apps.common.admin import BaseAdmin
 from apps.common.badges import badge, two_lines
+from apps.imports.exporting import ListExportMixin
 
 for _model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 
 
-class ScheduleAdmin(BaseAdmin):
+class ScheduleAdmin(ListExportMixin, BaseAdmin):
     """Screens of the scheduler's own tables: the ADMIN's alone."""
 
     scoped = False

@@ -55,6 +55,10 @@ JOBS = (
         _("Somebody is waiting for them; one whose worker died is taken up again."),
     ),
     Job(
+        _("Write the files asked for"), "imports.run_waiting_exports", schedule(2),
+        _("Somebody is waiting for them; one whose worker died is written again."),
+    ),
+    Job(
         _("Look again for coverage running out"), "inbox.refresh_if_asked", schedule(10),
         _("Somebody asked for it on the inbox."),
     ),
@@ -63,7 +67,7 @@ JOBS = (
         _("From COVERIS_DIGEST_HOUR on, one mail to whoever asked for it, with what changed since the last one."),
     ),
     Job(
-        _("Forget uploads nobody confirmed"), "imports.drop_stale", schedule(600),
+        _("Forget files nobody confirmed or fetched"), "imports.drop_stale", schedule(600),
         _("An abandoned file holds personal data."),
     ),
     Job(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Written once, when it is proposed, or by the door; another employee or position is another assignment.
 KEPT = ("employee", "position", "created_by", "accepted_at", "voided")
 
+LOOKED_AT_ONCE = 20_000  # rows of a sheet handed to the judgement under way
+
 
 def propose_assignment(
     *,
@@ -97,28 +99,32 @@ def write_staged(*, sheet: StagedSheet) -> None:
     judgement = outer_judgement()
     if judgement is None:
         raise AssertionError("a sheet of assignments is judged as a whole")
-    rows = sheet.fetch(
-        f"""SELECT s.pk, s.e_employee_id, s.e_position_id, s.stored IS NULL FROM sheet_rows s
-        WHERE {sheet.chosen} AND (s.stored IS NULL OR s.changes <> '{{}}')""",
-        sheet.params,
-    )
-    judgement.look_before(
-        {
-            "employee": {employee for _pk, employee, _position, _new in rows},
-            "position": {position for _pk, _employee, position, _new in rows},
-            "assignment": [pk for pk, _employee, _position, new in rows if not new],
-        }
-    )
+    sql = f"""SELECT s.pk, s.e_employee_id, s.e_position_id, s.stored IS NULL FROM sheet_rows s
+        WHERE {sheet.chosen} AND (s.stored IS NULL OR s.changes <> '{{}}') ORDER BY s.line"""
+    for rows in sheet.in_turn(sql, sheet.params, size=LOOKED_AT_ONCE):
+        judgement.look_before(
+            {
+                "employee": {employee for _pk, employee, _position, _new in rows},
+                "position": {position for _pk, _employee, position, _new in rows},
+                "assignment": [pk for pk, _employee, _position, new in rows if not new],
+            }
+        )
     sheet.write()
-    judgement.add("assignment", [pk for pk, _employee, _position, new in rows if new])
+    for rows in sheet.in_turn(sql, sheet.params, size=LOOKED_AT_ONCE):
+        judgement.add("assignment", [pk for pk, _employee, _position, new in rows if new])
 
 
 def log_confirmed_in(*, sheet: StagedSheet, judgement: Judgement, actor: User | None, reason: str) -> None:
     """Keep who confirmed which warnings of a sheet's rows, once they are judged."""
-    if judgement.added:
-        new = set(sheet.pks(new=True))
-        rows = list(Assignment.objects.filter(pk__in=[*new, *sheet.pks(new=False)]).only("pk", "status"))
-        _log_what_was_confirmed(rows, {id(row) for row in rows if row.pk in new}, judgement, actor, reason)
+    if not judgement.added:
+        return
+    told = judgement.told_about("assignment")
+    sql = f"""SELECT s.pk, s.stored IS NULL FROM sheet_rows s
+        WHERE {sheet.chosen} AND (s.stored IS NULL OR s.changes <> '{{}}') ORDER BY s.line"""
+    for found in sheet.in_turn(sql, sheet.params, size=BATCH):
+        is_new = {pk: new for pk, new in found if told is None or pk in told}
+        rows = list(Assignment.objects.filter(pk__in=is_new).only("pk", "status"))
+        _log_what_was_confirmed(rows, {id(row) for row in rows if is_new[row.pk]}, judgement, actor, reason)
 
 
 def _log_what_was_confirmed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,8 @@ from django.utils.translation import gettext as _
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.admin.history import origin_label
 from apps.fsm.buttons import status_badge
+from apps.imports.exporting import ListExportMixin
+from apps.imports.lists import ListOut, plain
 from apps.org.models import Employee, OrgUnit, Position
 from apps.users.models import User
 
@@ -36,7 +38,7 @@ RECORDS = frozenset({source.label for source in SOURCES if source.kind == "CHANG
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(ListExportMixin, ReadOnlyAdmin):
     """Pages from the newest entry on, by key instead of by number: the thousandth costs what the first one does."""
 
     icon = "history"
@@ -71,10 +73,21 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             "newer": asked.address(after=key_of(entries[0])) if entries and has_newer else "",
             "older": asked.address(before=key_of(entries[-1])) if entries and has_older else "",
             "media": self.media,
+            **self.sheet_links(request),
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(request, "audit_log/timeline.html", context)
+
+    def out_of(self, request: HttpRequest) -> ListOut:
+        """Give out the entries the filters leave, each as a line of the words the page says it in."""
+        rows = Asked(request).filtered(self.get_queryset(request)).newest_first()
+        header = [_("When"), _("Who"), _("What"), _("Of"), _("Record"), _("Changes"), _("Reason"), _("From where")]
+
+        def lines(entries: Sequence[Any]) -> Iterable[Sequence[Any]]:
+            return map(line_of, shown(entries, request.user))  # type: ignore[arg-type]
+
+        return ListOut("timeline", capfirst(str(self.opts.verbose_name_plural)), rows, header, lines)
 
     def changeform_view(
         self,
@@ -274,6 +287,32 @@ def prepare(item: Any) -> None:
     if item.machine is not None:
         states = dict.fromkeys(state for state in (item.from_status, item.to_status) if state)
         item.badges = [state_shown(item, state) for state in states]
+
+
+def line_of(item: Shown) -> list[Any]:
+    """Return an entry as a line of a file."""
+    said = [
+        f"{change.label}: {change.after}" if change.before is None else
+        f"{change.label}: {change.before} → {change.after}"
+        for change in item.changes
+    ]  # fmt: skip
+    said += [f"{label}: {value}" for label, value in item.facts]
+    if item.from_status or item.to_status:
+        said.append(f"{state_named(item, item.from_status)} → {state_named(item, item.to_status)}")
+    if item.detail:
+        said.append(item.detail)
+    entry = item.entry
+    return [
+        plain(entry.at), item.who, item.deed, item.noun, item.subject, "; ".join(said), entry.reason or "",
+        origin_label(entry.origin) if entry.origin else "",
+    ]  # fmt: skip
+
+
+def state_named(item: Shown, state: str) -> str:
+    """Return a status in words."""
+    if item.machine is None or state not in item.machine.states.values:
+        return state
+    return str(item.machine.states(state).label)
 
 
 def state_shown(item: Shown, state: str) -> Any:

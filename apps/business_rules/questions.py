@@ -39,6 +39,6 @@ class Question:
         return None if self.ids is None else self.ids.get(kind, [])
 
 
-def as_accepted_of(ids: dict[str, list[int]]) -> tuple[int, ...]:
+def as_accepted_of(ids: Mapping[str, Collection[int]]) -> tuple[int, ...]:
     """Return the assignments among the subjects: a proposal is judged as if it were accepted."""
-    return tuple(ids.get(SubjectKind.ASSIGNMENT, ()))
+    return tuple(sorted(ids.get(SubjectKind.ASSIGNMENT, ())))

@@ -19,6 +19,7 @@ from apps.common.admin import ReadOnlyAdmin
 from apps.common.admin.history import origin_label
 from apps.common.badges import Tone, badge
 from apps.common.errors import Refusal
+from apps.imports.exporting import ListExportMixin
 
 from .drifting import MOST_TOLD, told
 from .figures import kept
@@ -29,7 +30,7 @@ MAY_PROVE = "changes.add_proof"
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin):
+class DeadLetterAdmin(ListExportMixin, ReadOnlyAdmin):
     """Changes that could not be worked off. Choose them and send them again once the cause is gone."""
 
     scoped = False
@@ -41,7 +42,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         # The list itself is read only; the one deed here is an action, and the list posts it.
-        return super(ReadOnlyAdmin, self).changelist_view(request, extra_context)
+        links = self.sheet_links(request)
+        return super(ReadOnlyAdmin, self).changelist_view(request, {**links, **(extra_context or {})})
 
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("changes.change_deadletter"))
@@ -65,7 +67,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Mark)
-class MarkAdmin(ReadOnlyAdmin):
+class MarkAdmin(ListExportMixin, ReadOnlyAdmin):
     """Changes that have not reached the figures yet; a healthy list is empty within seconds."""
 
     scoped = False
@@ -75,7 +77,7 @@ class MarkAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Proof)
-class ProofAdmin(ReadOnlyAdmin):
+class ProofAdmin(ListExportMixin, ReadOnlyAdmin):
     """Each comparison of all stored figures with all computed anew: what differed, and was put right."""
 
     scoped = False

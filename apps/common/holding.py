@@ -29,6 +29,18 @@ def held(kind: int, pk: int) -> Iterator[bool]:
 
 
 @contextmanager
+def patient(seconds: int) -> Iterator[None]:
+    """Let each statement of the block take so long, whatever the session allows otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+
+
+@contextmanager
 def noting(what: str) -> Iterator[Callable[[str, Sequence[Any]], Any]]:
     """Yield what carries out a statement on a connection of its own, for work that is one long transaction.
 

@@ -101,6 +101,13 @@ class StagedSheet:
             cursor.execute(sql, params or {})
             return cursor.fetchall()
 
+    def in_turn(self, sql: str, params: Mapping[str, Any] | None = None, *, size: int) -> Iterator[list[Any]]:
+        """Yield the rows of a query, so many at a time."""
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(sql, params or {})
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> int:
         """Carry a statement out; return how many rows it was about."""
         with connection.cursor() as cursor:

@@ -16,6 +16,7 @@ from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rival, Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day, hours
+from apps.changes.models import Kind
 from apps.changes.span import Span
 from apps.common.hours import HOUR_DAYS
 from apps.common.weeks import week_code
@@ -25,6 +26,8 @@ from apps.tags.holding import held_on, named, same_holding
 
 from .asked import coverage_asked, short_of_tags, whole_coverage_asked
 
+# Of more units than this that are behind, the figures are put together once for the whole statement.
+FEW_DUE = 50
 # So many parts of a unit are named as where its largest gaps are: those right below it, and itself for its own.
 NAMED = 5
 COUNTED = "NOT a.voided AND (a.accepted_at IS NOT NULL OR a.id = ANY (%(as_accepted)s::bigint[]))"
@@ -75,13 +78,15 @@ def _nearest_target(everyone: bool) -> str:
 def _below_target(question: Question) -> tuple[str, dict[str, Any]]:
     """Return the units with a week of the horizon in which filled ÷ required is below the target; the first of them."""
     asked, params = whole_coverage_asked(question)
+    # Figures that are kept are read by their key, twice; those that are computed are so once.
+    keeps = question.due is not None and len(question.due.get(Kind.UNIT.value, ())) <= FEW_DUE
     weeks = range(1, Span.current(question.on).weeks + 1)
     everyone = question.ids is None and question.unit is None
     # A target has two decimals: weighed in integers. A week without demand is never short.
     first_short = " ".join(f"WHEN filled[{week}] * 10000 < weight * required[{week}] THEN {week}" for week in weeks)
     return (
         f"""
-            WITH whole AS {"" if question.due is None else "NOT "}MATERIALIZED (
+            WITH whole AS {"NOT " if keeps else ""}MATERIALIZED (
                 SELECT org_unit_id AS id, required, filled FROM ({asked}) figures
             ),
             nearest AS ({_nearest_target(everyone)}),

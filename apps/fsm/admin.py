@@ -11,6 +11,7 @@ from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import two_lines
 from apps.common.columns import day_column
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import ListExportMixin
 
 from .buttons import status_badge
 from .employee_fsm import MACHINE
@@ -19,7 +20,7 @@ from .reading import LogScreen, gone, move_filter
 
 
 @admin.register(EmployeeTransitionLog)
-class EmployeeTransitionLogAdmin(LogScreen, ReadOnlyAdmin):
+class EmployeeTransitionLogAdmin(LogScreen, ListExportMixin, ReadOnlyAdmin):
     machine = MACHINE
     list_filter = (
         move_filter(MACHINE),
@@ -38,7 +39,7 @@ class EmployeeTransitionLogAdmin(LogScreen, ReadOnlyAdmin):
 
 
 @admin.register(EmployeeStatusPeriod)
-class EmployeeStatusPeriodAdmin(ReadOnlyAdmin):
+class EmployeeStatusPeriodAdmin(ListExportMixin, ReadOnlyAdmin):
     list_display = ("whom", "state", "first", "last")
     list_filter = (("status", ChoicesDropdownFilter), ("employee", AutocompleteSelectFilter))
     list_select_related = ("employee",)

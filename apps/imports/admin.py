@@ -29,6 +29,8 @@ from apps.common.errors import Refusal
 from .blank import template_xlsx
 from .choosing_pages import conflicts_shown, sides_of
 from .enums import JobState, Mode
+from .export_admin import ExportJobAdmin as ExportJobAdmin
+from .exporting import ListExportMixin
 from .forms import UploadForm
 from .models import ImportJob, ImportPart
 from .parts import sheets_of
@@ -83,7 +85,7 @@ ERRORS_SHOWN, CHANGES_SHOWN, WARNINGS_SHOWN, OPENED_SHOWN = 300, 200, 100, 20
 
 
 @admin.register(ImportJob)
-class ImportJobAdmin(Dialogs, ReadOnlyAdmin):
+class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
     """Imports, one's own (all of them for an ADMIN)."""
 
     icon = "upload_file"

@@ -2,15 +2,15 @@
 
 As a whole, the sheet is judged by its end state and one refusal leaves nothing behind. Row by row, what ends comes
 before what begins, each employee's rows one after the other in the order of the file, and a refused row leaves the
-others standing; rows that cannot meet are still written together, so that a million cost a few statements.
+others standing; rows that cannot meet a refused one are still written together, so that a million cost a few
+statements.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 
 from django.db import DatabaseError, connection, transaction
 
@@ -19,7 +19,7 @@ from apps.business_rules.services import RulesRefused, judged
 from apps.business_rules.verdicts import Finding
 from apps.common.database_errors import explain_database_error
 from apps.common.errors import Reason, Refusal
-from apps.common.staging import LinesRefused, StagedSheet
+from apps.common.staging import EFFECTIVE, LinesRefused, StagedSheet
 from apps.fsm.moves import Move
 from apps.fsm.services import Order, TransitionsRefused, apply_transitions
 
@@ -28,6 +28,9 @@ from .checking import refuse_orphans, refuse_overlaps
 GATED = {"assignments": "assignment", "employees": "employee"}  # kind of sheet → kind of subject the rules judge
 # The door holds the records it moves: so many at a time, however many there are.
 AT_THE_DOOR = 5_000
+# So often all that is not set apart is tried at once; then everything goes one after the other.
+MOST_ATTEMPTS = 8
+APART = "(s.line IN (SELECT line FROM sheet_apart))"
 ByLine = Mapping[int, Sequence[Reason]]
 
 
@@ -48,46 +51,110 @@ def apply_whole(sheet: StagedSheet) -> Outcome:
 
 
 def apply_row_by_row(sheet: StagedSheet) -> Outcome:
-    """Write what can be written; rows that are refused say why."""
+    """Write what can be written; rows that are refused say why.
+
+    What stands as a whole stands row by row: endings come first, and beginnings only add. So everything is tried at
+    once. Where something is refused, the rows that can meet it (of the same employee or position, and so on) are set
+    apart, and go one after the other once the others are written.
+    """
     outcome = Outcome()
-    if not _overlap_at_all(sheet) and _attempt(sheet, outcome) is None:
-        # Endings come first and beginnings only add: what may stand as a whole may stand row by row.
+    if _never_meet(sheet):
+        _write_turn(sheet, outcome)
         return outcome
-    for lines in _turns(sheet):
-        sheet.among = lines
-        refuse_overlaps(sheet)
-        refuse_orphans(sheet)
-        while _lines(sheet) and (blame := _attempt(sheet, outcome)) is not None:
-            _note(sheet, blame)
-            refuse_orphans(sheet)
-    sheet.among = None
+    sheet.execute("CREATE TEMP TABLE sheet_apart (line integer PRIMARY KEY)")
+    try:
+        _set_apart(sheet, _overlapping(sheet))
+        with sheet.narrowed(f"NOT {APART}"):
+            for attempt in range(MOST_ATTEMPTS):
+                if not _any(sheet) or (blame := _attempt(sheet, outcome)) is None:
+                    break
+                _set_apart(sheet, None if attempt == MOST_ATTEMPTS - 2 else blame)
+        with sheet.narrowed(APART):
+            for lines in _turns(sheet):
+                sheet.among = lines
+                _write_turn(sheet, outcome)
+    finally:
+        sheet.among = None
+    sheet.execute("DROP TABLE sheet_apart")
     return outcome
 
 
-def _overlap_at_all(sheet: StagedSheet) -> bool:
+def _write_turn(sheet: StagedSheet, outcome: Outcome) -> None:
+    """Write the chosen rows, none of which can meet another; what is refused is left out until the rest goes."""
+    refuse_overlaps(sheet)
+    refuse_orphans(sheet)
+    while _any(sheet) and (blame := _attempt(sheet, outcome)) is not None:
+        _note(sheet, blame)
+        refuse_orphans(sheet)
+
+
+def _never_meet(sheet: StagedSheet) -> bool:
+    """Say whether no employee has two of the rows."""
+    sql = f"SELECT 1 FROM sheet_rows s WHERE {sheet.chosen} GROUP BY {_whose(sheet)} HAVING count(*) > 1 LIMIT 1"
+    return not sheet.fetch(sql, sheet.params)
+
+
+def _whose(sheet: StagedSheet) -> str:
+    return "s.e_employee_id" if sheet.resource.sheet in ("assignments", "employee_tags", "leaves") else "s.pk"
+
+
+def _overlapping(sheet: StagedSheet) -> list[int]:
+    """Return the lines that would overlap others if all stood; nothing is noted."""
     with transaction.atomic():
-        found = refuse_overlaps(sheet)
-        if found:
+        before = {line for (line,) in sheet.fetch("SELECT DISTINCT line FROM sheet_problems")}
+        lines = []
+        if refuse_overlaps(sheet):
+            lines = [line for (line,) in sheet.fetch("SELECT DISTINCT line FROM sheet_problems") if line not in before]
             transaction.set_rollback(True)
-    return found
+    return lines
+
+
+def _set_apart(sheet: StagedSheet, lines: Iterable[int] | None) -> None:
+    """Set these lines apart, with all that can meet them and so on; None are all lines."""
+    if lines is None:
+        sheet.execute(
+            f"INSERT INTO sheet_apart SELECT s.line FROM sheet_rows s WHERE {sheet.chosen} ON CONFLICT DO NOTHING",
+            sheet.params,
+        )
+        return
+    sheet.execute(
+        "INSERT INTO sheet_apart SELECT unnest(%(lines)s::int[]) ON CONFLICT DO NOTHING", {"lines": list(lines)}
+    )
+    meeting = [_whose(sheet)] + (["s.e_position_id"] if sheet.resource.sheet == "assignments" else [])
+    found = True
+    while found:
+        sheet.execute("ANALYZE sheet_apart")
+        found = False
+        for name in meeting:
+            found |= (
+                sheet.execute(
+                    f"""INSERT INTO sheet_apart
+                SELECT s.line FROM sheet_rows s WHERE {EFFECTIVE} AND {name} IN (
+                    SELECT {name} FROM sheet_rows s WHERE s.line IN (SELECT line FROM sheet_apart)
+                ) ON CONFLICT DO NOTHING"""
+                )
+                > 0
+            )
+
+
+def _any(sheet: StagedSheet) -> bool:
+    return bool(sheet.fetch(f"SELECT 1 FROM sheet_rows s WHERE {sheet.chosen} LIMIT 1", sheet.params))
 
 
 def _lines(sheet: StagedSheet) -> list[int]:
     return [line for (line,) in sheet.fetch(f"SELECT s.line FROM sheet_rows s WHERE {sheet.chosen}", sheet.params)]
 
 
-def _turns(sheet: StagedSheet) -> Iterator[list[int]]:
-    """Yield the lines in turns: endings first, then the n-th row of each employee in the n-th turn."""
-    who = "s.e_employee_id" if sheet.resource.sheet in ("assignments", "employee_tags", "leaves") else "s.pk"
+def _turns(sheet: StagedSheet) -> list[list[int]]:
+    """Return the lines in turns: endings first, then the n-th row of each employee in the n-th turn."""
     rows = sheet.fetch(
         f"""SELECT array_agg(line ORDER BY line) FROM (
-            SELECT s.line, row_number() OVER (PARTITION BY {who} ORDER BY NOT s.ending, s.line) AS turn
+            SELECT s.line, row_number() OVER (PARTITION BY {_whose(sheet)} ORDER BY NOT s.ending, s.line) AS turn
             FROM sheet_rows s WHERE {sheet.chosen}
         ) turns GROUP BY turn ORDER BY turn""",
         sheet.params,
     )
-    for (lines,) in rows:
-        yield lines
+    return [lines for (lines,) in rows]
 
 
 def _note(sheet: StagedSheet, blame: ByLine) -> None:
@@ -144,7 +211,7 @@ def _apply(sheet: StagedSheet) -> tuple[list[Finding], list[Finding]]:
                 with judged(subjects=_looked_at(sheet), actor=sheet.actor, confirmed=True) as judgement:
                     _write(sheet)
             except RulesRefused as refusal:
-                raise LinesRefused(_by_line(_committing(sheet, subject_kind), refusal, subject_kind)) from refusal
+                raise LinesRefused(_by_line(sheet, refusal, subject_kind)) from refusal
             if subject_kind == "assignment":
                 log_confirmed_in(sheet=sheet, judgement=judgement, actor=sheet.actor, reason="")
             found = judgement.confirmed, judgement.noted
@@ -158,11 +225,13 @@ def _looked_at(sheet: StagedSheet) -> dict[str, list[int]]:
     """Return the subjects to look at before the first row: whose capacity the sheet commits, and to what."""
     if sheet.resource.sheet != "assignments":
         return {}
+
+    def named(column: str) -> list[int]:
+        sql = f"SELECT DISTINCT {column} FROM sheet_rows s WHERE {sheet.chosen} ORDER BY 1"
+        return [pk for (pk,) in sheet.fetch(sql, sheet.params)]
+
     with sheet.narrowed("NOT s.ending"):
-        rows = sheet.fetch(
-            f"SELECT s.e_employee_id, s.e_position_id FROM sheet_rows s WHERE {sheet.chosen}", sheet.params
-        )
-    return {"employee": sorted({row[0] for row in rows}), "position": sorted({row[1] for row in rows})}
+        return {"employee": named("s.e_employee_id"), "position": named("s.e_position_id")}
 
 
 def _write(sheet: StagedSheet) -> None:
@@ -197,8 +266,8 @@ def _move(sheet: StagedSheet, move: Move) -> None:
     reason = "COALESCE(s.v_reason, '')" if "reason" in sheet.present else "''"
     wanted = ", ".join(["s.pk", reason, *(f"s.v_{name}" for name in inputs)])
     with sheet.narrowed(f"s.move = '{move.name}'"):
-        rows = sheet.fetch(f"SELECT {wanted} FROM sheet_rows s WHERE {sheet.chosen} ORDER BY s.line", sheet.params)
-        for some in batched(rows, AT_THE_DOOR, strict=False):
+        sql = f"SELECT {wanted} FROM sheet_rows s WHERE {sheet.chosen} ORDER BY s.line"
+        for some in sheet.in_turn(sql, sheet.params, size=AT_THE_DOOR):
             orders = [
                 Order(pk, why, {name: value for name, value in zip(inputs, values, strict=True)
                                 if value not in (None, "")})
@@ -218,23 +287,23 @@ def _move(sheet: StagedSheet, move: Move) -> None:
 
 # Whose fault it was
 
-Subject = tuple[int, int, int]  # line, key, employee
 
+def _by_line(sheet: StagedSheet, refusal: RulesRefused, kind: str) -> ByLine:
+    """Give the findings of the rules to the rows that commit capacity; to all of the employee's where none is named.
 
-def _committing(sheet: StagedSheet, kind: str) -> list[Subject]:
-    """Return the chosen rows that commit capacity. New rows have their keys before they are written."""
+    New rows have their keys before they are written.
+    """
     employee = "s.e_employee_id" if kind == "assignment" else "s.pk"
-    return sheet.fetch(
-        f"SELECT s.line, s.pk, {employee} FROM sheet_rows s WHERE {sheet.chosen} AND NOT s.ending", sheet.params
-    )
-
-
-def _by_line(rows: Sequence[Subject], refusal: RulesRefused, kind: str) -> ByLine:
-    """Give the findings of the rules to the rows that commit capacity; to all of the employee's where none is named."""
-    by_pk, by_employee = refusal.of(kind), refusal.of("employee")
-    found = {line: by_pk[pk] for line, pk, _employee in rows if pk in by_pk}
-    found = found or {line: by_employee[employee] for line, _pk, employee in rows if employee in by_employee}
-    return found or {line: refusal.reasons for line, _pk, _employee in rows}
+    for column, reasons in (("s.pk", refusal.of(kind)), (employee, refusal.of("employee"))):
+        rows = sheet.fetch(
+            f"""SELECT s.line, {column} FROM sheet_rows s
+            WHERE {sheet.chosen} AND NOT s.ending AND {column} = ANY (%(keys)s)""",
+            {**sheet.params, "keys": list(reasons)},
+        )
+        if rows:
+            return {line: reasons[key] for line, key in rows}
+    with sheet.narrowed("NOT s.ending"):
+        return dict.fromkeys(_lines(sheet), refusal.reasons)
 
 
 def _search_guilty(sheet: StagedSheet, refusal: Refusal) -> ByLine:
@@ -242,19 +311,18 @@ def _search_guilty(sheet: StagedSheet, refusal: Refusal) -> ByLine:
     among = sheet.among
     try:
         lines = _lines(sheet)
-        guilty = _search(lines, lambda some: _fails(sheet, some))
+        guilty = _among(lines, lambda some: _fails(sheet, some))
     finally:
         sheet.among = among
     return dict.fromkeys(guilty or lines, refusal.reasons)
 
 
-def _search(lines: list[int], fails: Callable[[list[int]], bool]) -> list[int]:
-    if not lines or not fails(lines):
-        return []
-    if len(lines) == 1:
+def _among(lines: list[int], fails: Callable[[list[int]], bool]) -> list[int]:
+    """Return which of these lines fail, known to fail together: all of them if neither half fails by itself."""
+    if len(lines) <= 1:
         return lines
     half = len(lines) // 2
-    found = [*_search(lines[:half], fails), *_search(lines[half:], fails)]
+    found = [line for some in (lines[:half], lines[half:]) if fails(some) for line in _among(some, fails)]
     return found or lines
 
 

@@ -7,15 +7,19 @@ one transaction; how far it is, and whether somebody wants it to stop, goes over
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from apps.common.errors import Refusal
-from apps.common.holding import held, noting
+from apps.common.holding import held, noting, patient
 
 from .enums import JobState, Stage
 from .models import ImportJob, ImportProgress
@@ -28,6 +32,7 @@ logger = logging.getLogger("coveris.imports")
 
 RUNNING = 7_340  # the class of the advisory locks that hold a job
 MOST_ATTEMPTS = 3
+GO_ON_SECONDS = 60.0
 NOTE = """
     INSERT INTO imports_importprogress (job_id, stage, rows, part, parts, cancelled, updated_at)
     VALUES (%s, %s, %s, %s, %s, false, clock_timestamp())
@@ -44,7 +49,12 @@ class Cancelled(Exception):
 def run_waiting_imports() -> int:
     """Carry out what was asked for, and take up what a killed worker left; return how many came to an end."""
     waiting = ImportJob.objects.filter(state__in=[JobState.READING, JobState.APPLYING]).order_by("pk")
-    return sum(carry_out(pk) for pk in waiting.values_list("pk", flat=True))
+    count, until = 0, time.monotonic() + GO_ON_SECONDS
+    for pk in waiting.values_list("pk", flat=True):
+        count += carry_out(pk)
+        if time.monotonic() > until:
+            break  # the next one has a task of its own, with all of its time
+    return count
 
 
 def carry_out(pk: int) -> bool:
@@ -58,13 +68,17 @@ def carry_out(pk: int) -> bool:
             _give_up(job, _("It was begun %(times)s times and never came to an end.") % {"times": job.attempts})
             return True
         ImportJob.objects.filter(pk=pk).update(attempts=job.attempts + 1)
-        with override(job.options.get("language")), _telling(pk) as tell:
+        with override(job.options.get("language")), _telling(pk) as tell, patient(settings.COVERIS_IMPORT_SECONDS):
             try:
                 _carry_out(job, actor, tell)
             except Cancelled:
                 _end(job, JobState.ABANDONED)
             except Refusal as refusal:
                 _give_up(job, " ".join(refusal.explain()))
+            except SoftTimeLimitExceeded:
+                connection.close()  # nobody knows what it was in the middle of
+                minutes = settings.COVERIS_IMPORT_SECONDS // 60
+                _give_up(job, _("It took longer than %(minutes)s minutes: split the file.") % {"minutes": minutes})
         ImportProgress.objects.filter(job_id=pk).delete()
     return True
 

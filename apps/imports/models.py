@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.common.models import Recorded
 
 from .enums import JobState, Mode, Stage
+from .export_job import ExportJob as ExportJob
+from .export_job import ExportPiece as ExportPiece
 from .querysets import ImportJobQuerySet, ReadingHabitQuerySet
 
 
@@ -59,7 +61,7 @@ class ImportJob(Recorded):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
         ordering = ["-id"]
-        default_permissions = ("view", "add", "change")
+        default_permissions = ("view", "export", "add", "change")
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.file_name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.common.resources import SheetResource, resources
 from apps.users.enums import Role
@@ -31,3 +31,10 @@ def in_order() -> dict[str, type[SheetResource]]:
              "demand_adjustments")  # fmt: skip
     known = resources()
     return {kind: known[kind] for kind in order} | {kind: known[kind] for kind in known if kind not in order}
+
+
+def may_take_out(user: User | None, model: Any) -> bool:
+    """Say whether the user may take out the list of a model, be it a kind of sheet or not."""
+    return bool(
+        user is not None and user.is_active and "export" in rights_of(Role(user.role)).get(model._meta.label_lower, ())
+    )

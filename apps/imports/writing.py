@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from itertools import batched
+from itertools import batched, chain
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from apps.common.cells import Day, Number, neutralise
 from apps.common.errors import Reason, Refusal
@@ -25,13 +22,14 @@ from apps.common.resources import VERSION, VERSION_SPANISH, SheetResource
 from apps.users.permissions import sees_sensitive
 
 from .rights import may
+from .workbooks import in_xml, workbook_pieces
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
 CHUNK = 2_000
-_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
-_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+LINES_AT_ONCE = 500
+Tell = Callable[[int], None]  # hears how many rows are written
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -81,89 +79,63 @@ def rows_for(resource: SheetResource, user: User | None, queryset: QuerySet[Any]
 
 
 def write_csv(
-    resource: SheetResource, rows: QuerySet[Any], *, user: User | None, style: Style = PLAIN
+    resource: SheetResource, rows: QuerySet[Any], *, user: User | None, style: Style = PLAIN, tell: Tell | None = None
 ) -> Iterator[bytes]:
-    """Yield a CSV in pieces; memory stays the same however many rows."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n")
-    if style.bom:
-        buffer.write("\ufeff")
-    writer.writerow(_headers(resource, style.spanish))
+    """Yield a CSV in pieces; memory stays the same however many rows. `tell` hears how many there are so far."""
     masked = _masked(user)
     dress = _dresser(resource, style)
-    for chunk in _chunks(resource, rows):
-        for instance in chunk:
-            writer.writerow([*dress(resource.texts(instance, masked=masked)), resource.version_of(instance)])
-        yield _taken(buffer)
-    if piece := _taken(buffer):
-        yield piece
+    lines = (
+        [*dress(resource.texts(instance, masked=masked)), resource.version_of(instance)]
+        for instance in _instances(resource, rows, tell)
+    )
+    return _csv_pieces(chain([_headers(resource, style.spanish)], lines), style)
 
 
 def write_xlsx(resource: SheetResource, rows: QuerySet[Any], *, user: User | None, spanish: bool = False) -> bytes:
     """Return a workbook whose texts are typed as text, dates as dates and numbers as numbers."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(resource.sheet)
-    sheet.freeze_panes = "A2"
+    return b"".join(xlsx_pieces(resource, rows, user=user, spanish=spanish))
+
+
+def xlsx_pieces(
+    resource: SheetResource, rows: QuerySet[Any], *, user: User | None, spanish: bool = False, tell: Tell | None = None
+) -> Iterator[bytes]:
+    """Yield the same workbook in pieces; memory stays the same however many rows."""
     columns = list(resource.columns().values())
-    headers = _headers(resource, spanish)
-    for number, title in enumerate(headers, start=1):
-        sheet.column_dimensions[get_column_letter(number)].width = max(12, len(title) + 2)
-    sheet.append([sheet_cell(sheet, title, bold=True) for title in headers])
     masked = _masked(user)
-    for chunk in _chunks(resource, rows):
-        for instance in chunk:
-            texts = resource.texts(instance, masked=masked)
-            values = resource.cells(instance, masked=masked)
-            sheet.append(
-                [
-                    *(
-                        sheet_cell(sheet, column.widget.typed(value) if not isinstance(value, str) else text, text=text)
-                        for column, value, text in zip(columns, values, texts, strict=True)
-                    ),
-                    sheet_cell(sheet, resource.version_of(instance)),
-                ]
-            )
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
 
+    def typed(instance: Any) -> list[Any]:
+        texts = resource.texts(instance, masked=masked)
+        values = resource.cells(instance, masked=masked)
+        cells = [
+            _typed(text if isinstance(value, str) else column.widget.typed(value), text)
+            for column, value, text in zip(columns, values, texts, strict=True)
+        ]
+        return [*cells, resource.version_of(instance)]
 
-def table_csv(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> bytes:
-    """Return a table of texts, numbers and dates that is no kind of sheet as a CSV; its first row is the header."""
-    return b"".join(table_csv_lines(rows, style=style))
+    lines = map(typed, _instances(resource, rows, tell))
+    return workbook_pieces(resource.sheet, _headers(resource, spanish), lines)
 
 
 def table_csv_lines(rows: Iterable[Sequence[Any]], *, style: Style = PLAIN) -> Iterator[bytes]:
-    """Yield the same file, some lines at a time as the rows come."""
+    """Yield a table of texts, numbers and dates that is no kind of sheet as a CSV; its first row is the header."""
 
     def text(value: Any) -> str:
+        if isinstance(value, datetime):
+            return value.isoformat(" ", "seconds")
         if isinstance(value, date):
             return style.day(value.isoformat())
-        if isinstance(value, int | Decimal):
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return style.number(str(value))
         return neutralise("" if value is None else str(value))
 
-    yield ("\ufeff" if style.bom else "").encode()
-    for some in batched(rows, CHUNK, strict=False):
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n")
-        writer.writerows(map(text, row) for row in some)
-        yield buffer.getvalue().encode()
+    return _csv_pieces(([text(value) for value in row] for row in rows), style)
 
 
-def table_xlsx(title: str, rows: Iterable[Sequence[Any]]) -> bytes:
-    """Return the same table as a workbook: texts typed as text, so that no formula runs."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = "A2"
-    for number, row in enumerate(rows):
-        if number == 0:
-            for column, name in enumerate(row, start=1):
-                sheet.column_dimensions[get_column_letter(column)].width = max(12, len(str(name)) + 2)
-        sheet.append([sheet_cell(sheet, value, bold=number == 0) for value in row])
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+def table_xlsx_pieces(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """Yield the same table as a workbook: texts typed as text, so that no formula runs."""
+    lines = iter(rows)
+    header = [str(name) for name in next(lines)]
+    return workbook_pieces(title, header, ([_typed(value, "") for value in row] for row in lines))
 
 
 def sheet_cell(sheet: Any, value: Any, *, text: str = "", bold: bool = False) -> Any:
@@ -180,19 +152,13 @@ def sheet_cell(sheet: Any, value: Any, *, text: str = "", bold: bool = False) ->
         cell = WriteOnlyCell(sheet, value=value)
         cell.number_format = "0.00" if isinstance(value, Decimal) else "0"
         return cell
-    cell = WriteOnlyCell(sheet, value=_in_xml(text or str(value)))
+    cell = WriteOnlyCell(sheet, value=in_xml(text or str(value)))
     # Typed as text: the library would make a formula of whatever begins with =.
     cell.data_type = "s"
     cell.number_format = "@"
     if bold:
         cell.font = Font(bold=True)
     return cell
-
-
-def _in_xml(text: str) -> str:
-    """Return a text with what XML would change or cannot hold written as spreadsheets write it: _x000D_."""
-    literal = _LOOKS_ESCAPED.sub("_x005F_", text)
-    return _NOT_IN_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", literal)
 
 
 def _headers(resource: SheetResource, spanish: bool) -> list[str]:
@@ -223,15 +189,28 @@ def _dresser(resource: SheetResource, style: Style) -> Callable[[Iterable[str]],
     return dress
 
 
-def _chunks(resource: SheetResource, rows: QuerySet[Any]) -> Iterator[list[Any]]:
+def _instances(resource: SheetResource, rows: QuerySet[Any], tell: Tell | None) -> Iterator[Any]:
+    """Yield the rows, so many read at a time."""
+    count = 0
     for chunk in batched(rows.iterator(chunk_size=CHUNK), CHUNK, strict=False):
         instances = list(chunk)
         resource.complete(instances)
-        yield instances
+        yield from instances
+        count += len(instances)
+        if tell is not None:
+            tell(count)
 
 
-def _taken(buffer: io.StringIO) -> bytes:
-    piece = buffer.getvalue().encode("utf-8")
-    buffer.seek(0)
-    buffer.truncate()
-    return piece
+def _typed(value: Any, text: str) -> Any:
+    """Return what a cell of a workbook gets: numbers, days and truth as they are, everything else as a text."""
+    if value is None or value == "" or value == ():
+        return None
+    return value if isinstance(value, bool | date | int | Decimal) else text or str(value)
+
+
+def _csv_pieces(lines: Iterable[Sequence[str]], style: Style) -> Iterator[bytes]:
+    yield ("\ufeff" if style.bom else "").encode()
+    for some in batched(lines, LINES_AT_ONCE, strict=False):
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer, delimiter=style.separator, lineterminator="\r\n").writerows(some)
+        yield buffer.getvalue().encode()

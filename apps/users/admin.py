@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.admin.dialogs import Dialog, Dialogs
 from apps.common.badges import badge, two_lines
+from apps.imports.exporting import ListExportMixin
 from apps.org.models import OrgUnit
 from apps.org.services.units import limit_sight
 
@@ -40,7 +41,7 @@ class ScopeField(forms.ModelChoiceField):
 
 
 @admin.register(User)
-class UserAdmin(HistoryMixin, Dialogs, BaseAdmin):
+class UserAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
     """People with a login: role, unit, language, password."""
 
     form = UserForm

@@ -72,6 +72,7 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.VIEWER: {
         **dict.fromkeys(PEOPLE_READ, READ),
         "inbox.attention": READ,
+        "imports.exportjob": READ,
     },
     Role.SUPERVISOR: {
         "inbox.attention": ("change",),
@@ -85,13 +86,13 @@ ADDS: dict[Role, dict[str, tuple[str, ...]]] = {
         "business_rules.waiver": ("change", "delete"),
         "business_rules.evaluationrun": ("add",),
         "changes.correction": ("add",),
-        "imports.importjob": ("view", "add", "change"),
+        "imports.importjob": (*READ, "add", "change"),
     },
     Role.ADMIN: {
         **dict.fromkeys(ADMINISTERED, (*READ, *EDIT)),
         "audit_log.exportrecord": ("view",),
         "changes.repair": ("view",),
-        "inbox.digest": ("view",),
+        "inbox.digest": READ,
         "inbox.subscription": ("view",),
     },
 }

@@ -52,7 +52,7 @@ WEB = Process(
 )
 RELAY = Process("relay", ("python", "-m", "worker.relay"))
 WORKER = Process("worker", _worker("worker", "default,recompute"))
-IMPORT_WORKER = Process("import-worker", _worker("import", "import", "-c", "1"))
+IMPORT_WORKER = Process("import-worker", _worker("import", "import", "-c", "2"))
 BEAT = Process("beat", ("celery", "-A", "worker", "beat", "-l", "INFO"))
 PREPARE = ("python", "manage.py", "prepare")
 

@@ -296,6 +296,12 @@ COVERIS_DEMO = False  # whether an empty database may get the demo clinic, whose
 COVERIS_UPLOAD_MB = env.whole("COVERIS_UPLOAD_MB", 100)  # how large a sheet a page takes
 if not 1 <= COVERIS_UPLOAD_MB <= 500:
     raise ImproperlyConfigured("COVERIS_UPLOAD_MB must be from 1 to 500.")
+COVERIS_EXPORT_ROWS = env.whole("COVERIS_EXPORT_ROWS", 1_000_000)  # how many rows one file may have
+if not 1 <= COVERIS_EXPORT_ROWS <= 5_000_000:
+    raise ImproperlyConfigured("COVERIS_EXPORT_ROWS must be from 1 to 5000000.")
+COVERIS_EXPORT_SECONDS = 1_800  # how long a worker writes one file
+COVERIS_EXPORT_STATEMENT_SECONDS = 300  # how long each of its statements may take
+COVERIS_IMPORT_SECONDS = 3_000  # how long a worker looks at a sheet, or brings it in: an upload is kept an hour
 COVERIS_STALLED_DAYS = env.whole("COVERIS_STALLED_DAYS", 7)  # after so many days a proposal is told as waiting
 COVERIS_CLIFF_LEAD_DAYS = env.whole("COVERIS_CLIFF_LEAD_DAYS", 30)  # how far the inbox looks for whoever said nothing
 if not 0 <= COVERIS_CLIFF_LEAD_DAYS <= 90:

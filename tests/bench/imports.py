@@ -1,4 +1,7 @@
-"""`./run bench imports`: what a sheet costs, beside the library's own road and beside a bare COPY of the same file."""
+"""`./run bench imports`: what a sheet costs, beside the library's own road and beside a bare COPY of the same file.
+
+And what a list costs to take out, beside the library's own export.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
-from apps.imports.services import import_sheet
-from apps.org.models import OrgUnit, Position
+from apps.imports.lists import SheetOut
+from apps.imports.services import import_sheet, resource_of
+from apps.imports.writing import rows_for
+from apps.org.models import Employee, OrgUnit, Position
 from tests.imports.support import workbook
 
 from . import stage
@@ -27,6 +32,8 @@ from .memory import most_memory
 
 ROWS, STOCK_ROWS, MANY = 20_000, 1_000, (100_000, 1_000_000)
 MANY_IN_A_WORKBOOK = 250_000
+LOOKED_AT = 100_000  # rows of a preview that also asks what it does to coverage and rules
+TAKEN_OUT = (20_000, 1_000_000)
 POSITIONS = ("code", "title", "unit_code", "required_weekly_hours", "opens_on", "closes_on")
 EMPLOYEES = ("employee_number", "given_name", "family_name", "email", "national_id", "home_unit_code", "hired_on")
 
@@ -41,6 +48,16 @@ class StockResource(ModelResource):
         import_id_fields = ("code",)
         fields = ("code", "title", "unit_code", "required_weekly_hours", "opens_on", "closes_on")
         skip_unchanged = True
+
+
+class StockPeople(ModelResource):
+    """Employees as one would first declare them, to be taken out."""
+
+    home_unit_code = Field("home_unit", "home_unit_code", ForeignKeyWidget(OrgUnit, "code"))
+
+    class Meta:
+        model = Employee
+        fields = EMPLOYEES
 
 
 def positions(count: int, units: int, closes: str = "2028-12-31") -> Iterator[tuple[Any, ...]]:
@@ -72,7 +89,8 @@ def sheet(header: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> bytes:
 def brought_in(kind: str, content: bytes, **options: Any) -> None:
     """Bring a sheet in with history, marks and rules on, and take it back."""
     with transaction.atomic():
-        report = import_sheet(kind=kind, content=content, file_name=kind, actor=None, with_impact=False, **options)
+        asked = {"with_impact": False, **options}
+        report = import_sheet(kind=kind, content=content, file_name=kind, actor=None, **asked)
         if not report.ok:
             raise AssertionError(report.errors[:3])
         transaction.set_rollback(True)
@@ -85,6 +103,19 @@ def stock(content: bytes, *, dry_run: bool = False) -> None:
         if result.has_errors() or result.has_validation_errors():
             raise AssertionError("the library refused the sheet")
         transaction.set_rollback(True)
+
+
+def taken_out(count: int, shape: str) -> None:
+    """Write so many employees in pieces that nobody keeps, as a page or a worker does."""
+    resource = resource_of("employees")
+    out = SheetOut(resource, rows_for(resource, None)[:count], None)
+    for _piece in out.pieces(shape):
+        pass
+
+
+def stock_taken_out(count: int) -> None:
+    """Have the library take employees out."""
+    StockPeople().export(Employee.objects.select_related("home_unit").order_by("employee_number")[:count]).csv
 
 
 def copied(content: bytes) -> None:
@@ -136,6 +167,8 @@ def imports(sizes: Sequence[str], rounds: int, report: Report) -> None:
         report.add(Figure(f"{ROWS} positions: ours / a bare COPY", size, *ratio(seconds, "ours", "copy")))
         if size == "s":
             continue
+        _preview_with_impact(size, sheet(POSITIONS, positions(LOOKED_AT, units)), few, report)
+        _exports(size, report)
         for count in MANY:
             rows = sheet(EMPLOYEES, people(count, units))
             _one(f"{count} employees, CSV", size, count, partial(brought_in, "employees", rows), report)
@@ -147,10 +180,42 @@ def imports(sizes: Sequence[str], rounds: int, report: Report) -> None:
         report.add(Figure("rows/s, m / l (ten times the table)", "m–l", *[slower] * 3, goal=1.15))
 
 
-def _one(title: str, size: str, count: int, work: Callable[[], object], report: Report) -> None:
+def _preview_with_impact(size: str, content: bytes, few: bytes, report: Report) -> None:
+    """Measure a preview that asks for coverage and rules too beside the library's dry run, which asks for nothing."""
+    seconds = alternate(
+        {
+            "preview": partial(brought_in, "positions", content, dry_run=True, with_impact=True),
+            "stock preview": partial(stock, few, dry_run=True),
+        },
+        rounds=1,
+    )
+    seconds["stock preview"] = [each * LOOKED_AT / STOCK_ROWS for each in seconds["stock preview"]]
+    report.add(
+        Figure(f"{LOOKED_AT} positions: the library's dry run (scaled) / our preview with impact", size,
+               *ratio(seconds, "stock preview", "preview"), goal=10.0, at_least=True,
+               note=f"{seconds['preview'][0]:.0f} s")
+    )  # fmt: skip
+
+
+def _exports(size: str, report: Report) -> None:
+    """Measure what a list costs to take out; the library's pace from few rows, for it keeps all of them."""
+    there = Employee.objects.count()
+    stock_taken_out(STOCK_ROWS)
+    pace = STOCK_ROWS / timed(partial(stock_taken_out, STOCK_ROWS))
+    for count in sorted({min(count, there) for count in TAKEN_OUT}):
+        for shape in ("csv", "xlsx"):
+            _one(f"{count} employees out, {shape.upper()}", size, count, partial(taken_out, count, shape), report, pace)
+    if (memory := most_memory(partial(stock_taken_out, TAKEN_OUT[0]))) is not None:
+        report.add(Figure(f"{TAKEN_OUT[0]} employees out by the library: most memory, MB", size, *[memory[0]] * 3))
+
+
+def _one(
+    title: str, size: str, count: int, work: Callable[[], object], report: Report, beside: float | None = None
+) -> None:
     taken: list[float] = []
     memory = most_memory(lambda: taken.append(timed(work)))
-    report.add(Figure(f"{title}: rows/s", size, *[count / taken[0]] * 3))
+    note = "" if beside is None else f"the library: {beside:.0f}"
+    report.add(Figure(f"{title}: rows/s", size, *[count / taken[0]] * 3, note=note))
     if memory is not None:
         ours, _database = memory
         report.add(Figure(f"{title}: most memory of ours, MB", size, *[ours] * 3, goal=512.0))

@@ -9,6 +9,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from apps.imports import exporting
+from apps.imports.export_job import ExportJob, ExportState
+from apps.imports.taking_out import write_out
 from apps.org.models import Position
 from apps.users.groups import sync_groups
 from tests.factories import Clinic
@@ -64,3 +67,28 @@ def test_a_list_goes_out_from_its_button(visit: Any, clinic: Clinic, shoot: Any)
     with page.expect_download() as download:
         page.click(".coveris-sheet-form button[type=submit]")
     assert download.value.suggested_filename.endswith(".csv")
+
+
+def test_a_long_list_is_written_by_a_worker_told_and_fetched(
+    visit: Any, clinic: Clinic, shoot: Any, every_look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "AT_ONCE", 0)
+    page = visit(reverse("admin:org_position_export"), user=clinic.manager, look=every_look)
+    shoot(page, "export-long")
+    page.click(".coveris-sheet-form button[type=submit]")
+    expect(page.locator("#cancel")).to_be_visible()
+    shoot(page, "export-waiting")
+    job = ExportJob.objects.get()
+    ExportJob.objects.update(state=ExportState.MAKING, total=200_000, rows=64_000)
+    expect(page.locator("#progress .coveris-progress")).to_be_visible()
+    shoot(page, "export-making")
+    assert write_out(job.pk)
+    # It renews itself.
+    expect(page.locator("#fetch")).to_be_visible()
+    settle(page)
+    shoot(page, "export-ready")
+    with page.expect_download() as download:
+        page.click("#fetch")
+    assert download.value.suggested_filename.startswith("positions_")
+    page.goto(page.url.replace(f"{job.pk}/change/", ""))
+    shoot(page, "export-files")

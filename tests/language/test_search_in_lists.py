@@ -97,7 +97,7 @@ def test_search_filters_pages_and_export_keep_the_condition(
     assert '<input type="hidden" name="q" value="Pérez"' in html
     export = page.context["sheet_export_url"]
     assert client.get(export).context["count"] == 30
-    file = client.post(export, {"shape": "csv"}).content.decode()
+    file = client.post(export, {"shape": "csv"}).getvalue().decode()
     assert len(file.strip().splitlines()) == 31
 
 

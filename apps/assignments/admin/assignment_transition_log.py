@@ -10,13 +10,14 @@ from unfold.decorators import display
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import two_lines
 from apps.fsm.reading import LogScreen, gone, move_filter
+from apps.imports.exporting import ListExportMixin
 
 from ..assignment_fsm import MACHINE
 from ..models import AssignmentTransitionLog
 
 
 @admin.register(AssignmentTransitionLog)
-class AssignmentTransitionLogAdmin(LogScreen, ReadOnlyAdmin):
+class AssignmentTransitionLogAdmin(LogScreen, ListExportMixin, ReadOnlyAdmin):
     machine = MACHINE
     list_filter = (move_filter(MACHINE), ("created_at", RangeDateTimeFilter))
     list_select_related = ("subject__employee", "subject__position", "actor")

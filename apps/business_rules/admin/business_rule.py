@@ -20,6 +20,7 @@ from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import badge, two_lines
 from apps.common.clock import today
 from apps.common.walking import number_or_more
+from apps.imports.exporting import ListExportMixin
 
 from ..counting import RuleCounts, count_by_rule
 from ..definitions import definition_of
@@ -57,7 +58,9 @@ class OverrideInline(BaseTabularInline):
 
 
 @admin.register(BusinessRule)
-class BusinessRuleAdmin(RuleHealthPage, PinnedCases, RuleConditionMixin, RecordTabs, HistoryMixin, BaseAdmin):
+class BusinessRuleAdmin(
+    RuleHealthPage, PinnedCases, RuleConditionMixin, ListExportMixin, RecordTabs, HistoryMixin, BaseAdmin
+):
     """Everybody reads the catalogue; the ADMIN edits it, drafts rules of one's own and takes versions back."""
 
     icon = "gavel"

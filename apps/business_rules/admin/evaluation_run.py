@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import badge
+from apps.imports.exporting import ListExportMixin
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of
 
@@ -29,7 +30,7 @@ REASONS = {
 
 
 @admin.register(EvaluationRun)
-class EvaluationRunAdmin(ReadOnlyAdmin):
+class EvaluationRunAdmin(ListExportMixin, ReadOnlyAdmin):
     scoped = False
     icon = "play_circle"
     list_display = (

@@ -24,6 +24,7 @@ from apps.common.admin.tabs import RecordTabs, Tab
 from apps.common.badges import badge, two_lines
 from apps.common.columns import moment_column
 from apps.common.errors import Refusal
+from apps.imports.exporting import ListExportMixin
 
 from ..enums import DraftState, SubjectKind
 from ..language.errors import ConditionError
@@ -83,7 +84,7 @@ def effect_page(draft: RuleDraft) -> str:
 
 
 @admin.register(RuleDraft)
-class RuleDraftAdmin(PinnedCases, RecordTabs, HistoryMixin, BaseAdmin):
+class RuleDraftAdmin(PinnedCases, ListExportMixin, RecordTabs, HistoryMixin, BaseAdmin):
     """The drafts of administrators; nobody else knows of them."""
 
     icon = "edit_note"

@@ -24,6 +24,7 @@ from apps.common.badges import two_lines
 from apps.common.clock import today
 from apps.common.errors import Refusal
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import ListExportMixin
 from apps.org.models import OrgUnit
 from apps.users.permissions import WAIVES
 
@@ -97,7 +98,7 @@ class UnderFilter(admin.SimpleListFilter):
 
 
 @admin.register(RuleViolation)
-class RuleViolationAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
+class RuleViolationAdmin(ListExportMixin, Dialogs, HistoryMixin, ReadOnlyAdmin):
     """Nobody edits a violation: it is acknowledged or waived, and resolves by itself."""
 
     icon = "report"

@@ -26,6 +26,7 @@ from apps.common.admin.dialogs import Dialog, Dialogs, date_field, text_field
 from apps.common.badges import Tone, badge, progress, two_lines
 from apps.common.clock import today
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import ListExportMixin
 from apps.users.models import User
 
 from ..enums import SubjectKind
@@ -78,7 +79,7 @@ class GranterFilter(admin.SimpleListFilter):
 
 
 @admin.register(Waiver)
-class WaiverAdmin(Dialogs, HistoryMixin, ReadOnlyAdmin):
+class WaiverAdmin(ListExportMixin, Dialogs, HistoryMixin, ReadOnlyAdmin):
     """Nobody edits a waiver: it is granted for a violation or a unit, and ended."""
 
     icon = "verified_user"

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 from apps.changes.due import due_subjects, reached_by
 from apps.changes.models import Kind
+from apps.common.clock import today
 
 from ..enums import UNRESOLVED
 from ..models import RuleViolation
+from ..sql import settings_in_effect
 from ..unjudged import Unjudged
-from .what_if import Ids, findings_about, marked_since, subjects_of
+from .evaluation import keys_found
+from .what_if import Ids, large_steps, marked_since, question_about, subjects_of
 
 # Of more subjects than this it is not asked: the sweep that follows the deed says it.
 MOST_SUBJECTS = 250_000
@@ -54,8 +57,11 @@ Key = tuple[str, str, int]
 
 def _found(subjects: Ids) -> tuple[set[Key], Unjudged]:
     unjudged: Unjudged = {}
-    findings = findings_about(subjects, due_subjects(), unjudged)
-    return {finding.key for finding in findings if finding.rule not in unjudged}, unjudged
+    question = question_about(subjects, due_subjects())
+    if question is None:
+        return set(), unjudged
+    with large_steps():
+        return keys_found(settings_in_effect(today()), question, unjudged), unjudged
 
 
 def _stored(subjects: Ids) -> set[Key]:

@@ -22,6 +22,10 @@ from ..subjects import kind_named
 from ..unjudged import Unjudged, note
 from ..verdicts import Finding
 
+# What tells one violation from another, and all columns by names no statement stumbles over.
+KEY = ("rule", "subject_kind", "subject_id")
+NAMES = [f'"{name}"' for name in COLUMNS]
+
 
 def evaluate_rules(
     *,
@@ -58,20 +62,32 @@ def ask(settings: Iterable[Setting], question: Question, unjudged: Unjudged | No
     """
     failed = {} if unjudged is None else unjudged
     settings = [setting for setting in settings if setting.rule.code not in failed]
-    rows = _fetched([setting for setting in settings if not setting.rule.is_own], question, failed)
-    rows += _fetched_bounded([setting for setting in settings if setting.rule.is_own], question, failed)
+    rows = _rows(settings, question, failed)
     rules = {setting.rule.code: setting.rule for setting in settings}
     findings = [_finding(rules[row[0]], dict(zip(COLUMNS, row, strict=True))) for row in rows]
-    return sorted(findings, key=_easiest_first)
+    return sorted(findings, key=easiest_first)
 
 
-def _fetched_bounded(settings: list[Setting], question: Question, failed: Unjudged) -> list[Any]:
+def keys_found(settings: Iterable[Setting], question: Question, unjudged: Unjudged) -> set[tuple[str, str, int]]:
+    """Return the same as keys alone: rule, kind and id of the subject. Nothing is computed of what is behind them."""
+    settings = [setting for setting in settings if setting.rule.code not in unjudged]
+    return {key for key in _rows(settings, question, unjudged, only=KEY) if key[0] not in unjudged}
+
+
+def _rows(settings: list[Setting], question: Question, failed: Unjudged, only: tuple[str, ...] = ()) -> list[Any]:
+    rows = _fetched([setting for setting in settings if not setting.rule.is_own], question, failed, only)
+    return rows + _fetched_bounded([setting for setting in settings if setting.rule.is_own], question, failed, only)
+
+
+def _fetched_bounded(
+    settings: list[Setting], question: Question, failed: Unjudged, only: tuple[str, ...] = ()
+) -> list[Any]:
     """Ask all together; where that fails, each alone, so that it is known which of them it is."""
     if not any(question.asks_about(setting.rule.kind) for setting in settings):
         return []
     try:
         with limited(configured.COVERIS_GATE_RULE_SECONDS):
-            return _fetched(settings, question, failed)
+            return _fetched(settings, question, failed, only)
     except DatabaseError as error:
         if not lies_in_the_statement(error):
             raise
@@ -79,13 +95,15 @@ def _fetched_bounded(settings: list[Setting], question: Question, failed: Unjudg
             note(failed, settings[0].rule.code, error)
             return []
     readable = [setting for setting in settings if setting.rule.code not in failed]
-    return [row for setting in readable for row in _fetched_bounded([setting], question, failed)]
+    return [row for setting in readable for row in _fetched_bounded([setting], question, failed, only)]
 
 
-def _fetched(settings: list[Setting], question: Question, failed: Unjudged) -> list[Any]:
+def _fetched(settings: list[Setting], question: Question, failed: Unjudged, only: tuple[str, ...] = ()) -> list[Any]:
     sql, params = all_found(settings, question, unjudged=failed)
     if not sql:
         return []
+    if only:
+        sql = f"SELECT {', '.join(only)} FROM ({sql}) AS found ({', '.join(NAMES)})"
     if question.ids is not None:
         return prepared.fetch(sql, params)
     with connection.cursor() as cursor:
@@ -98,7 +116,8 @@ def _finding(rule: Rule, row: dict[str, Any]) -> Finding:
     return Finding(definition=rule, **row | {"facts": json.loads(row["facts"])})
 
 
-def _easiest_first(finding: Finding) -> tuple[int, str, str, int]:
+def easiest_first(finding: Finding) -> tuple[int, str, str, int]:
+    """Return what findings are sorted by."""
     fixable = finding.definition.fixable if finding.definition else 99
     return fixable, finding.rule, finding.subject_code, finding.subject_id
 

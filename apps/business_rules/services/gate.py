@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from decimal import Decimal
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -21,12 +24,15 @@ from ..sql import settings_in_effect
 from ..subjects import kind_named
 from ..unjudged import Unjudged
 from ..verdicts import Finding, as_text
-from .evaluation import ask
+from .evaluation import ask, easiest_first
 
 if TYPE_CHECKING:
     from apps.users.models import User
 
 Subject = tuple[str, int]
+Ids = defaultdict[str, set[int]]
+# So many subjects are put to the rules in one statement: of no more the findings are held at once.
+AT_A_TIME = 100_000
 # What became of a finding that did not stop the change, by severity.
 TOLD = {Severity.BLOCKING.value: "blocking", Severity.WARNING.value: "confirmed", Severity.INFO.value: "noted"}
 _outermost: ContextVar[Judgement | None] = ContextVar("outermost judgement", default=None)
@@ -49,13 +55,47 @@ class WarningsToConfirm(RulesRefused, ConfirmationNeeded):
     """Only WARNINGs stand in the way: the same call with `confirmed=True` goes on."""
 
 
+class Links:
+    """Which subject touches which: two numbers a link, where a dictionary of sets takes half a thousand bytes."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[tuple[str, str], tuple[array[int], array[int]]] = {}
+
+    def add(self, kind: str, other: str, pairs: Iterable[tuple[int, int]]) -> None:
+        own, others = self._pairs.setdefault((kind, other), (array("q"), array("q")))
+        for pk, other_pk in pairs:
+            own.append(pk)
+            others.append(other_pk)
+
+    def to(self, wanted: Container[Subject]) -> Iterator[tuple[Subject, Subject]]:
+        """Yield the links that lead to one of these subjects: from whom, to whom."""
+        for (kind, other), (own, others) in self._pairs.items():
+            for pk, other_pk in zip(own, others, strict=True):
+                if (other, other_pk) in wanted:
+                    yield (kind, pk), (other, other_pk)
+
+
+def _in_turn(subjects: Ids) -> Iterator[dict[str, list[int]]]:
+    """Yield subjects in the order of their keys: all together, or so many of a kind at a time."""
+    total = sum(map(len, subjects.values()))
+    if 0 < total <= AT_A_TIME:
+        yield {kind: sorted(ids) for kind, ids in subjects.items() if ids}
+    elif total:
+        for kind, ids in subjects.items():
+            for some in batched(sorted(ids), AT_A_TIME, strict=False):
+                yield {kind: list(some)}
+
+
 class Judgement:
     """What a change adds: filled in when the block of `judged` ends well.
 
-    `found` holds all that is wrong afterwards, `added` every finding of it the change is answerable for; `confirmed`
-    those WARNINGs that the actor confirmed, `waived` what a waiver in force let pass, `noted` the INFOs. `unjudged` are
-    rules staff wrote that gave no answer, before or after: nothing is held against anybody by them, and the log names
-    them.
+    `found` holds all that is wrong afterwards (of more subjects than AT_A_TIME only what is added), `added` every
+    finding of it the change is answerable for; `confirmed` those WARNINGs that the actor confirmed, `waived` what a
+    waiver in force let pass, `noted` the INFOs. `unjudged` are rules staff wrote that gave no answer, before or after:
+    nothing is held against anybody by them, and the log names them.
+
+    A sheet judges a million subjects: of each is kept its key and the keys of what it touches, and of what was wrong
+    before one number.
     """
 
     def __init__(self, actor: User | None, confirmed: bool):
@@ -63,14 +103,17 @@ class Judgement:
         self.is_confirmed = confirmed
         self.on = today()
         self.settings = settings_in_effect(self.on)
-        self.subjects: dict[str, set[int]] = defaultdict(set)
-        self.touched: dict[Subject, set[Subject]] = defaultdict(set)
-        self.looked_at: set[Subject] = set()
-        self.before: dict[tuple[str, str, int], Finding] = {}
+        self.subjects: Ids = defaultdict(set)
+        self.touched = Links()
+        self.looked_at: Ids = defaultdict(set)
+        self.before: dict[tuple[str, str, int], Decimal | None] = {}
         self.found: list[Finding] = []
         self.unjudged: Unjudged = {}
         self.added: list[Finding] = []
         self.added_to: dict[Subject, list[Finding]] = {}
+        # What was found, by the subjects that touch whom it was found about.
+        self.touching: dict[Subject, set[Subject]] = {}
+        self.added_beside: dict[Subject, set[Subject]] = {}
 
     @property
     def confirmed(self) -> list[Finding]:
@@ -86,7 +129,7 @@ class Judgement:
 
     def add(self, kind: str, ids: Iterable[int]) -> None:
         """Name subjects that came to be inside the block; all that rules say about them is the change's doing."""
-        self._take(kind, set(ids))
+        self._take(kind, set(ids), defaultdict(set))
 
     def look_before(
         self, subjects: Mapping[str, Iterable[int]], entering: Mapping[str, Iterable[int]] | None = None
@@ -96,33 +139,46 @@ class Judgement:
         Of `entering` subjects, which begin to count by this change, nothing is held: only those they touch are
         looked at. Subjects already noted keep their first answer.
         """
-        known = {(kind, pk) for kind, ids in self.subjects.items() for pk in ids}
-        standing: set[Subject] = set()
+        fresh: Ids = defaultdict(set)
         for kind, ids in subjects.items():
-            standing |= self._take(kind, set(ids))
+            self._take(kind, set(ids), fresh)
         for kind, ids in (entering or {}).items():
-            own = {(kind, pk) for pk in ids}
-            standing |= self._take(kind, {pk for _kind, pk in own})
-            standing -= own
-            self._forget(own & self.looked_at)
-        new: dict[str, list[int]] = defaultdict(list)
-        for kind, pk in sorted(standing - known):
-            new[kind].append(pk)
-        self.looked_at |= standing - known
-        if new:
-            question = Question(self.on, dict(new), as_accepted=as_accepted_of(new), at_gate=True)
-            self.before |= {finding.key: finding for finding in ask(self.settings, question, self.unjudged)}
+            own = set(ids)
+            gone: Ids = defaultdict(set, {kind: own & self.looked_at[kind]})
+            self._take(kind, own, fresh, gone)
+            fresh[kind] -= own
+            if gone[kind]:
+                self._forget(gone)
+        accepted = as_accepted_of(fresh)
+        for some in _in_turn(fresh):
+            question = Question(self.on, some, as_accepted=accepted, at_gate=True)
+            for finding in ask(self.settings, question, self.unjudged):
+                self.before[finding.key] = finding.observed
+        for kind, pks in fresh.items():
+            self.looked_at[kind] |= pks
 
     def look_after(self) -> None:
         """Find what the change added, in the easiest order to fix."""
-        ids = {kind: sorted(pks) for kind, pks in self.subjects.items() if pks}
-        question = Question(self.on, ids, as_accepted=as_accepted_of(ids), at_gate=True)
-        # A rule that gave no answer before is not asked: what it found now might have stood all along.
-        self.found = ask(self.settings, question, self.unjudged)
-        self.added = [finding for finding in self.found if self._is_added(finding)]
+        self.found, self.added = [], []
+        accepted, is_long = as_accepted_of(self.subjects), sum(map(len, self.subjects.values())) > AT_A_TIME
+        for some in _in_turn(self.subjects):
+            question = Question(self.on, some, as_accepted=accepted, at_gate=True)
+            # A rule that gave no answer before is not asked: what it found now might have stood all along.
+            found = ask(self.settings, question, self.unjudged)
+            added = [finding for finding in found if self._is_added(finding)]
+            self.added += added
+            self.found += added if is_long else found
+        if is_long:
+            # One that gave no answer only later is held against nobody either.
+            self.added = sorted((f for f in self.added if f.rule not in self.unjudged), key=easiest_first)
+            self.found = list(self.added)
         self.added_to = defaultdict(list)
         for finding in self.added:
             self.added_to[finding.subject_kind, finding.subject_id].append(finding)
+        self.touching, self.added_beside = defaultdict(set), defaultdict(set)
+        for subject, other in self.touched.to(self.added_to):
+            self.touching[other].add(subject)
+            self.added_beside[subject].add(other)
 
     def verdict(self) -> RulesRefused | None:
         """Return the refusal the added findings amount to, None if the change may stand."""
@@ -135,10 +191,16 @@ class Judgement:
             return WarningsToConfirm(warnings, self._by_subject(warnings))
         return None
 
+    def told_about(self, kind: str) -> set[int] | None:
+        """Return of which subjects of a kind `record_of` has something to tell; None are all of them."""
+        if self.unjudged:
+            return None
+        return {pk for name, pk in (*self.added_to, *self.added_beside) if name == kind}
+
     def record_of(self, kind: str, pk: int) -> dict[str, Any]:
         """Return what a log keeps about one subject: what was confirmed, waived, noted or not judged, if anything."""
         record: dict[str, Any] = {}
-        for subject in sorted({(kind, pk), *self.touched.get((kind, pk), ())}):
+        for subject in sorted({(kind, pk), *self.added_beside.get((kind, pk), ())}):
             for finding in self.added_to.get(subject, ()):
                 name = "waived" if finding.waived else TOLD[finding.severity]
                 record.setdefault(name, []).append(
@@ -153,40 +215,36 @@ class Judgement:
             record["unjudged"] = [{"rule": code} for code in sorted(self.unjudged)]
         return record
 
-    def _take(self, kind: str, ids: set[int]) -> set[Subject]:
-        """Add subjects and those they touch; return all of these."""
-        if not ids:
-            return set()
+    def _take(self, kind: str, ids: set[int], fresh: Ids, gone: Ids | None = None) -> None:
+        """Add subjects and those they touch; tell which of all these were not known, and whom those `gone` touch."""
+        fresh[kind] |= ids - self.subjects[kind]
         self.subjects[kind] |= ids
-        taken = {(kind, pk) for pk in ids}
         for other, sql in kind_named(kind).touches.items():
-            pairs = prepared.fetch(sql, {"ids": sorted(ids)})
-            self.subjects[other] |= {other_pk for _pk, other_pk in pairs}
-            for pk, other_pk in pairs:
-                self.touched[kind, pk].add((other, other_pk))
-            taken |= {(other, other_pk) for _pk, other_pk in pairs}
-        return taken
+            for some in batched(sorted(ids), AT_A_TIME, strict=False):
+                pairs = prepared.fetch(sql, {"ids": list(some)})
+                self.touched.add(kind, other, pairs)
+                others = {other_pk for _pk, other_pk in pairs}
+                fresh[other] |= others - self.subjects[other]
+                self.subjects[other] |= others
+                if gone and gone[kind]:
+                    gone[other] |= {other_pk for pk, other_pk in pairs if pk in gone[kind]}
 
-    def _forget(self, subjects: set[Subject]) -> None:
+    def _forget(self, gone: Ids) -> None:
         """Hold nothing for subjects noted as standing that turn out to enter only now, nor for those they touch."""
-        gone = subjects.union(*(self.touched[subject] for subject in subjects))
-        self.before = {key: finding for key, finding in self.before.items() if key[1:] not in gone}
+        self.before = {key: observed for key, observed in self.before.items() if key[2] not in gone[key[1]]}
 
     def _is_added(self, finding: Finding) -> bool:
-        old = self.before.get(finding.key)
         rule = finding.definition
-        return old is None or rule is None or rule.is_worse(finding.observed, old.observed)
+        if finding.key not in self.before or rule is None:
+            return True
+        return rule.is_worse(finding.observed, self.before[finding.key])
 
     def _by_subject(self, findings: list[Finding]) -> dict[Subject, list[Reason]]:
         """Give every finding to its subject and to the subjects that touch it."""
-        touching: dict[Subject, set[Subject]] = defaultdict(set)
-        for subject, others in self.touched.items():
-            for other in others:
-                touching[other].add(subject)
         reasons: dict[Subject, list[Reason]] = defaultdict(list)
         for finding in findings:
             subject = (finding.subject_kind, finding.subject_id)
-            for one in {subject, *touching[subject]}:
+            for one in {subject, *self.touching[subject]}:
                 reasons[one].append(_reason(finding))
         return dict(reasons)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -361,12 +362,31 @@ def latest_mark() -> int:
 
 def findings_about(subjects: Ids, due: Ids, unjudged: Unjudged) -> list[Finding]:
     """Return what all rules find of these subjects in the transaction under way, as a sweep would."""
+    question = question_about(subjects, due)
+    return [] if question is None else ask(settings_in_effect(today()), question, unjudged)
+
+
+def question_about(subjects: Ids, due: Ids) -> Question | None:
+    """Return what a sweep would ask about these subjects alone; None if there are none."""
     asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
     if not asked:
-        return []
+        return None
     # Of units everything below is read; of the others only who is asked about.
     narrowed = {kind: ids & subjects.get(kind, set()) if kind != Kind.UNIT else ids for kind, ids in due.items()}
-    return ask(settings_in_effect(today()), Question(today(), asked, due=narrowed), unjudged)
+    return Question(today(), asked, due=narrowed)
+
+
+@contextmanager
+def large_steps() -> Iterator[None]:
+    """Let the statements of the block, about very many subjects, sort and join in memory."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('work_mem'), set_config('work_mem', %s, true)",
+                       [settings.COVERIS_SWEEP_WORK_MEM])  # fmt: skip
+        before = cursor.fetchone()[0]
+    yield
+    # On an error the rollback restores it.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [before])
 
 
 def marked_since(floor: int) -> Touched:

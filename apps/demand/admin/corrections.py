@@ -24,6 +24,7 @@ from apps.common.admin.dialogs import PAGE_MEDIA
 from apps.common.errors import Refusal
 from apps.common.weekbars import hours_text
 from apps.common.weeks import parse_week, week_code
+from apps.imports.exporting import ListExportMixin
 from apps.org.filters import unit_asked
 from apps.org.models import OrgUnit
 from apps.org.querysets import scope_of
@@ -125,7 +126,7 @@ class CorrectionPage(Screen):  # type: ignore[misc]
 
 
 @admin.register(Correction)
-class CorrectionAdmin(ReadOnlyAdmin):
+class CorrectionAdmin(ListExportMixin, ReadOnlyAdmin):
     """Who corrected which closed week, why, and what that changed. The figures it was closed with stay beside it."""
 
     scoped = False

@@ -13,6 +13,7 @@ from apps.common.admin import HistoryMixin, ReadOnlyAdmin
 from apps.common.admin.dialogs import Dialogs
 from apps.common.badges import badge
 from apps.common.columns import day_column, moment_column
+from apps.imports.exporting import ListExportMixin
 
 from ..models import Attention
 from .chosen import ChosenDeeds
@@ -22,10 +23,11 @@ from .looks import LOOKS
 
 
 @admin.register(Attention)
-class AttentionAdmin(InboxPage, ChosenDeeds, DeedDialogs, Dialogs, HistoryMixin, ReadOnlyAdmin):
+class AttentionAdmin(InboxPage, ChosenDeeds, DeedDialogs, ListExportMixin, Dialogs, HistoryMixin, ReadOnlyAdmin):
     """The inbox itself is a page of this screen; the list shows who looks after what."""
 
     icon = "inbox"
+    export_name = "list_export"
     list_display = ("kind_shown", "about", "assigned_to", "sleeps", "noted", "note")
     list_filter = (("kind", ChoicesDropdownFilter),)
     list_select_related = ("assigned_to", "rule")

@@ -14,6 +14,7 @@ from unfold.decorators import display
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import Tone, badge
 from apps.common.columns import day_column, moment_column
+from apps.imports.exporting import ListExportMixin
 
 from ..enums import DigestOutcome
 from ..models import Digest
@@ -27,7 +28,7 @@ TONES = {
 
 
 @admin.register(Digest)
-class DigestAdmin(ReadOnlyAdmin):
+class DigestAdmin(ListExportMixin, ReadOnlyAdmin):
     """One row a person and day; what was told is in the mail, and here only how much it was."""
 
     scoped = False

@@ -20,6 +20,7 @@ from apps.common.clock import monday_of, today
 from apps.common.hours import HOUR_DAYS
 from apps.common.weekbars import hours_cell
 from apps.fsm.buttons import status_badge
+from apps.imports.exporting import ListExportMixin
 from apps.org.filters import UnitFilter
 
 from ..models import LedgerWeek
@@ -60,7 +61,7 @@ class BalanceFilter(DropdownFilter):
 
 
 @admin.register(LedgerWeek)
-class LedgerWeekAdmin(UsagePage, ReadOnlyAdmin):
+class LedgerWeekAdmin(UsagePage, ListExportMixin, ReadOnlyAdmin):
     list_display = ("person", "unit", "state", "pool_hours", "assigned_hours", "balance_hours", "proposed_hours")
     list_filter = (BalanceFilter, ("employee__home_unit", UnitFilter))
     list_select_related = ("employee__home_unit",)

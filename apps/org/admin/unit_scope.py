@@ -9,13 +9,14 @@ from django.http import HttpRequest
 
 from apps.common.admin import BaseAdmin, HistoryMixin
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import ListExportMixin
 
 from ..models import UnitScope
 from ..services.units import limit_sight
 
 
 @admin.register(UnitScope)
-class UnitScopeAdmin(HistoryMixin, BaseAdmin):
+class UnitScopeAdmin(ListExportMixin, HistoryMixin, BaseAdmin):
     """Read and taken away here; given on the user's own page or here."""
 
     scoped = False

@@ -17,6 +17,7 @@ from apps.common.admin import ReadOnlyAdmin
 from apps.common.badges import badge, two_lines
 from apps.common.columns import moment_column, short_day
 from apps.common.filters import AutocompleteSelectFilter
+from apps.imports.exporting import ListExportMixin
 
 from ..enums import TagChange
 from ..models import TagChangeLog
@@ -29,7 +30,7 @@ CHANGES = {
 
 
 @admin.register(TagChangeLog)
-class TagChangeLogAdmin(ReadOnlyAdmin):
+class TagChangeLogAdmin(ListExportMixin, ReadOnlyAdmin):
     list_display = ("happened", "person", "which", "what", "days", "by", "reason")
     list_filter = (
         ("change", ChoicesDropdownFilter),

@@ -12,7 +12,7 @@ from apps.common.errors import Refusal
 from apps.imports.commands import actor_named
 from apps.imports.rights import in_order
 from apps.imports.services import resource_of
-from apps.imports.writing import rows_for, write_csv, write_xlsx
+from apps.imports.writing import rows_for, write_csv, xlsx_pieces
 
 
 class Command(BaseCommand):
@@ -38,7 +38,8 @@ class Command(BaseCommand):
                 for piece in write_csv(resource, rows, user=user):
                     sys.stdout.buffer.write(piece)
             elif name.lower().endswith(".xlsx"):
-                Path(name).write_bytes(write_xlsx(resource, rows, user=user))
+                with Path(name).open("wb") as file:
+                    file.writelines(xlsx_pieces(resource, rows, user=user))
             else:
                 with Path(name).open("wb") as file:
                     file.writelines(write_csv(resource, rows, user=user))
