@@ -7,9 +7,8 @@ take) does so only where the cell changes something: what is stored already may 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -26,13 +25,17 @@ from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
 
 CHUNK = 5_000
-# Different cells remembered of a column: most columns have few, a name or a number is read anew.
-REMEMBERED = 20_000
+# So many characters at most lie in memory before they are handed on, however long the cells are.
+CHUNK_LENGTH = 8 * 1024 * 1024
+# Different cells remembered of a column: most columns have few, a name or a number is read anew. Long ones are not.
+REMEMBERED, REMEMBERED_LENGTH = 20_000, 200
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NOTHING = "\\N"
 # Words and numbers that begin with a letter: nothing a spreadsheet mangles, runs or hides, nothing COPY escapes.
 PLAIN = re.compile(r"[A-Za-zÁÉÍÓÚÑÜáéíóúñü](?:[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9 .,:()/_-]*[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9.)])?")
 CODE_LENGTH = 200
+# Where a code is meant, these say more than that nobody knows it.
+UNREADABLE = frozenset({"control_character", "unreadable", "excel_error"})
 LEFT_ASIDE = frozenset({fold(REFUSED_BECAUSE), fold(REFUSED_BECAUSE_SPANISH)})
 
 
@@ -121,7 +124,7 @@ class Cells:
                 " ON COMMIT DROP"
             )
             with cursor.copy("COPY sheet_cells FROM STDIN") as copy:
-                for chunk in batched(self.table, CHUNK, strict=False):
+                for chunk in _chunks(self.table):
                     copy.write(self._clean(chunk))
                     self.rows += len(chunk)
                     tell(Stage.READING, self.rows)
@@ -189,7 +192,9 @@ class Cells:
             key = cell if type(cell) is str else (type(cell), cell)
             found = known.get(key)
             if found is None:
-                found = known[key] = self._read(column, cell)
+                found = self._read(column, cell)
+                if type(cell) is not str or len(cell) <= REMEMBERED_LENGTH:
+                    known[key] = found
             if isinstance(found, str):
                 texts.append(found)
                 continue
@@ -210,7 +215,7 @@ class Cells:
         try:
             value = column.widget.clean(cell, reading=self._reading)
         except CellError as error:
-            if error.doubt_of is None:
+            if error.doubt_of is None or (isinstance(column, Reference) and error.code in UNREADABLE):
                 return Faulty(error.code, error.message)
             value = error.doubt_of
             doubt = Faulty(error.code, error.message)
@@ -234,10 +239,12 @@ class Cells:
         return NOTHING if value is None else column.widget.render(value).translate(_ESCAPES)
 
     def _numbered(self, doubt: Faulty) -> int:
-        number = self._doubt_numbers.get(doubt)
+        """Return the number of what a doubt says. Past those that are told one by one, all are the same."""
+        said = Faulty(doubt.code, doubt.message) if len(self.doubts) < MOST_TOLD else _one_of_many()
+        number = self._doubt_numbers.get(said)
         if number is None:
-            number = self._doubt_numbers[doubt] = len(self.doubts)
-            self.doubts.append(doubt)
+            number = self._doubt_numbers[said] = len(self.doubts)
+            self.doubts.append(said)
         return number
 
     def _takes_plainly(self, column: Column) -> int | None:
@@ -259,6 +266,24 @@ class Cells:
         """Return a row of which nothing can be read."""
         names = [column.name for column in [*self._columns, *self.supposed]]
         return "\t".join([str(line), _array(names), NOTHING, "", *([NOTHING] * len(names))]) + "\n"
+
+
+def _chunks(table: Table) -> Iterator[list[tuple[int, list[Any]]]]:
+    """Yield the rows of a table some thousands at a time, fewer where they are long."""
+    chunk: list[tuple[int, list[Any]]] = []
+    length = 0
+    for row in table:
+        chunk.append(row)
+        length += sum([len(cell) for cell in row[1] if type(cell) is str])
+        if len(chunk) == CHUNK or length > CHUNK_LENGTH:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk
+
+
+def _one_of_many() -> Faulty:
+    return Faulty("doubtful", _("The cell looks mangled: compare it with where it came from and type it again."))
 
 
 def _array(names: list[str] | None) -> str:

@@ -4,6 +4,7 @@ brought in again."""
 from __future__ import annotations
 
 import io
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ def refused_xlsx(cells: Cells, sheet: StagedSheet, errors: Sequence[Error]) -> b
         where = f"{error['column']}: " if error["column"] else ""
         why[error["line"]].append(f"{where}{error['message']}")
     book = Workbook(write_only=True)
-    page = book.create_sheet(cells.table.sheet[:31] or cells.resource.sheet)
+    page = book.create_sheet(_title(cells.table.sheet) or cells.resource.sheet)
     page.freeze_panes = "A2"
     spanish = (get_language() or "").startswith("es")
     last = REFUSED_BECAUSE_SPANISH if spanish else REFUSED_BECAUSE
@@ -42,3 +43,8 @@ def refused_xlsx(cells: Cells, sheet: StagedSheet, errors: Sequence[Error]) -> b
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _title(name: str) -> str:
+    """Return a name that a spreadsheet takes for a sheet; nothing if nothing is left of it."""
+    return re.sub(r"[\[\]:*?/\\]", " ", name).strip(" '")[:31].strip(" '")
