@@ -223,6 +223,8 @@ class Cells:
             value = column.meaning(None, model)
         if column.required and value in (None, ""):
             return Faulty("required", _("“%(column)s” cannot be empty.") % {"column": column.name})
+        if type(value) is int and not _holds(column, model, value):
+            return Faulty("too_large", _("The number is too large."))
         if doubt is None:
             try:
                 column.check(value, model)
@@ -280,6 +282,13 @@ def _chunks(table: Table) -> Iterator[list[tuple[int, list[Any]]]]:
             chunk, length = [], 0
     if chunk:
         yield chunk
+
+
+def _holds(column: Column, model: Any, value: int) -> bool:
+    """Say whether a whole number fits what the database keeps it in."""
+    field = model._meta.get_field(column.attribute) if column.attribute else None
+    least, most = connection.ops.integer_field_range(field.get_internal_type()) if field else (None, None)
+    return (least is None or value >= least) and (most is None or value <= most)
 
 
 def _one_of_many() -> Faulty:

@@ -37,6 +37,8 @@ CELL_LENGTH = 131_072
 ROW_LENGTH = 4 * MEGABYTE
 MOST_SHEETS = 1_000
 SAYS_SEPARATOR = re.compile(r"sep=([^\"\r\n])\r?\n", re.IGNORECASE)
+# Letters of the Spanish (é: C3 A9), overlong signs and halves of emoji as UTF-8 has them; no words in Windows-1252.
+UTF8_LETTERS = re.compile(rb"[\xc0-\xc3][\x80-\xbf]|\xed[\xa0-\xbf][\x80-\xbf]")
 ADDRESS = re.compile(r"[A-Z]{1,3}([1-9][0-9]{0,6})")
 csv.field_size_limit(CELL_LENGTH)
 
@@ -258,6 +260,12 @@ def _encoding_of(content: bytes, picked: str) -> tuple[str, str]:
             raise Unreadable(
                 "wrong_encoding", _("The file is UTF-16, not Windows-1252: pick UTF-16, or let it be detected.")
             )
+    if picked == "auto" and encoding == "windows-1252" and (place := _mixes_encodings(content)) is not None:
+        raise Unreadable(
+            "wrong_encoding",
+            _("Part of the file is UTF-8 and part is not. Save it as UTF-8, or pick its encoding."),
+            line=content.count(b"\n", 0, place) + 1,
+        )
     if (place := _undecodable(content, codec)) is not None:
         raise Unreadable(
             "wrong_encoding",
@@ -265,6 +273,12 @@ def _encoding_of(content: bytes, picked: str) -> tuple[str, str]:
             line=content.count(b"\n", 0, place) + 1,
         )
     return encoding, codec
+
+
+def _mixes_encodings(content: bytes) -> int | None:
+    """Return where a file that is no UTF-8 has letters of UTF-8 all the same, None where it has none."""
+    found = None if _undecodable(content, "utf-8") is None else UTF8_LETTERS.search(content)
+    return None if found is None else found.start()
 
 
 def _undecodable(content: bytes, codec: str) -> int | None:
