@@ -137,12 +137,16 @@ class SheetWidget(Widget):
                 raise CellError(
                     "excel_error",
                     _("The spreadsheet shows an error here. Correct the cell."),
-                    doubt_of=value if isinstance(self, Text) else None,
+                    doubt_of=self.doubted(value),
                 )
         return self.read(value, reading or Reading())
 
     def read(self, value: Any, reading: Reading) -> Any:
         raise NotImplementedError
+
+    def doubted(self, text: str) -> Any:
+        """Return what a text that looks like a spreadsheet's error would mean if it were meant, where it can be."""
+        return None
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return "" if value is None else str(value)
@@ -155,6 +159,9 @@ class Text(SheetWidget):
     """A text of one's own. Numbers that a spreadsheet made of it come back whole or are refused."""
 
     empty = ""
+
+    def doubted(self, text: str) -> str | None:
+        return text
 
     def read(self, value: Any, reading: Reading) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -439,11 +446,18 @@ class Codes(SheetWidget):
     name = gettext_lazy("codes separated by |")
     empty = ()
 
+    def doubted(self, text: str) -> tuple[str, ...]:
+        return self._parted(text)
+
     def read(self, value: Any, reading: Reading) -> tuple[str, ...]:
         try:
-            text = Text().read(value, reading)
+            return self._parted(Text().read(value, reading))
         except CellError as error:
-            raise CellError(error.code, error.message) from None
+            if error.doubt_of is not None:
+                raise CellError(error.code, error.message, doubt_of=self._parted(error.doubt_of)) from None
+            raise
+
+    def _parted(self, text: str) -> tuple[str, ...]:
         if text.count("|") >= MOST_CODES:
             raise CellError("too_many_codes", _("At most %(codes)s codes fit in a cell.") % {"codes": MOST_CODES})
         return tuple(dict.fromkeys(part.strip(BLANKS) for part in text.split("|") if part.strip(BLANKS)))

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import CharField
 from django.utils.translation import gettext as _
 
-from apps.common.cells import CellError, Reading, Text, as_shown, fold, is_empty
+from apps.common.cells import CellError, Reading, Text, Whole, as_shown, fold, is_empty
 from apps.common.resources import REFUSED_BECAUSE, REFUSED_BECAUSE_SPANISH, VERSION, Column, Reference, SheetResource
 
 from .enums import Stage
@@ -34,8 +34,6 @@ NOTHING = "\\N"
 # Words and numbers that begin with a letter: nothing a spreadsheet mangles, runs or hides, nothing COPY escapes.
 PLAIN = re.compile(r"[A-Za-zÁÉÍÓÚÑÜáéíóúñü](?:[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9 .,:()/_-]*[A-Za-zÁÉÍÓÚÑÜáéíóúñü0-9.)])?")
 CODE_LENGTH = 200
-# Where a code is meant, these say more than that nobody knows it.
-UNREADABLE = frozenset({"control_character", "unreadable", "excel_error"})
 LEFT_ASIDE = frozenset({fold(REFUSED_BECAUSE), fold(REFUSED_BECAUSE_SPANISH)})
 
 
@@ -215,7 +213,7 @@ class Cells:
         try:
             value = column.widget.clean(cell, reading=self._reading)
         except CellError as error:
-            if error.doubt_of is None or (isinstance(column, Reference) and error.code in UNREADABLE):
+            if error.doubt_of is None:
                 return Faulty(error.code, error.message)
             value = error.doubt_of
             doubt = Faulty(error.code, error.message)
@@ -223,7 +221,7 @@ class Cells:
             value = column.meaning(None, model)
         if column.required and value in (None, ""):
             return Faulty("required", _("“%(column)s” cannot be empty.") % {"column": column.name})
-        if type(value) is int and not _holds(column, model, value):
+        if isinstance(column.widget, Whole) and value is not None and not _holds(column, model, value):
             return Faulty("too_large", _("The number is too large."))
         if doubt is None:
             try:

@@ -36,6 +36,8 @@ CELL_LENGTH = 131_072
 # A record of more is no row of a sheet; it would be held in memory as a whole.
 ROW_LENGTH = 4 * MEGABYTE
 MOST_SHEETS = 1_000
+# Workbooks of no more rows and letters stay in memory once they are read.
+KEPT_ROWS, KEPT_LENGTH = 1_000, MEGABYTE
 SAYS_SEPARATOR = re.compile(r"sep=([^\"\r\n])\r?\n", re.IGNORECASE)
 # Letters of the Spanish (é: C3 A9), overlong signs and halves of emoji as UTF-8 has them; no words in Windows-1252.
 UTF8_LETTERS = re.compile(rb"[\xc0-\xc3][\x80-\xbf]|\xed[\xa0-\xbf][\x80-\xbf]")
@@ -324,15 +326,30 @@ def _read_workbook(content: bytes, options: Options, names: Iterable[str], limit
     answers = _parsed(content, wished, limits)
     about = next(answers)
     begun: list[Iterator[Any]] = [answers]
+    kept: list[tuple[int, list[Any]]] | None = None
 
     def rows() -> Rows:
+        nonlocal kept
+        if kept is not None:
+            yield from kept
+            return
         if begun:
             found = begun.pop()
         else:
             found = _parsed(content, wished, limits)
             next(found)
+        # A small sheet that is gone through again, to show what is refused, needs no second process.
+        some: list[tuple[int, list[Any]]] | None = []
+        length = 0
         for answer in found:
-            yield answer[0], [_typed(cell) for cell in answer[1:]]
+            row = answer[0], [_typed(cell) for cell in answer[1:]]
+            if some is not None:
+                some.append(row)
+                length += sum(len(cell) for cell in row[1] if type(cell) is str)
+                if len(some) > KEPT_ROWS or length > KEPT_LENGTH:
+                    some = None
+            yield row
+        kept = some
 
     shown = [as_shown(name) for name in about["sheets"]]
     return Table(rows, replace(options, encoding="", separator=""), "xlsx", as_shown(about["sheet"]), shown)

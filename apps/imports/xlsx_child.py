@@ -29,13 +29,13 @@ class Refused(Exception):
 
 
 def main() -> int:
-    memory, seconds, *most = (int(text) for text in sys.argv[1:7])
+    memory, seconds, rows, columns, length, sheets = (int(text) for text in sys.argv[1:7])
     wished = [name for name in sys.argv[7:] if name]
     resource.setrlimit(resource.RLIMIT_AS, (memory * MEGABYTE, memory * MEGABYTE))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        read(sys.stdin.buffer.read(), *most, wished)
+        read(sys.stdin.buffer.read(), rows, columns, length, sheets, wished)
     except Refused as refusal:
         say(refusal.answer)
     except MemoryError:

@@ -25,8 +25,8 @@ from .support import bring, codes, counts, history_rows, marks, take
 from .undo_support import Sheets, furnish
 from .whole_way import FULL, SEED
 
-CLINICS = 200 if FULL else 4
-PARTS = 10 if FULL else 2
+CLINICS = 100 if FULL else 2
+PARTS = 20 if FULL else 2
 SHEETS = 10
 PIECES = [
     "Ana", "Núñez", "ÑANDÚ", "ß", "Œ€", "o'Brien", "李小龙", "محمد", "שלום", "Σίσυφος", "👩🏽‍⚕️", "e\u0301", "\u200b",

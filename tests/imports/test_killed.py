@@ -26,7 +26,7 @@ from .support import sheet
 from .whole_way import FULL
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(3_000)]
-BY_HAND, IN_THE_WORKER = (50, 25) if FULL else (4, 2)
+BY_HAND, IN_THE_WORKER = (50, 25) if FULL else (2, 1)
 ROWS = 1_500
 RUN_WAITING = ("imports.run_waiting", "import")
 HEADER = "employee_number,given_name,family_name,email,home_unit_code,hired_on"

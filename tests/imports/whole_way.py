@@ -65,15 +65,15 @@ def spent() -> float:
 
 
 def send(kind: str, content: bytes, *, language: str = "en", mode: str = "all-or-nothing", actor: Any = None,
-         reading: dict[str, str] | None = None, keep: bool = False) -> tuple[Report | None, list[str]]:  # fmt: skip
-    """Bring a file in as a page would; return the report (None after a crash) and all that is wrong with it.
+         reading: dict[str, str] | None = None, before: Any = None) -> tuple[Report | None, list[str]]:  # fmt: skip
+    """Bring a file in as a page would, and take it back; return the report (None after a crash) and all that is wrong.
 
-    What it wrote is taken back, unless it is to be kept.
+    `before` is the state of the house, where it is known.
     """
     wrong: list[str] = []
     report: Report | None = None
     with override(language), transaction.atomic():
-        before, begun = state(), spent()
+        before, begun = before or state(), spent()
         jobs = ImportJob.objects.count()
         try:
             with transaction.atomic():
@@ -91,8 +91,7 @@ def send(kind: str, content: bytes, *, language: str = "en", mode: str = "all-or
             if not (report.created or report.updated) and state() != before:
                 wrong.append("something was written that the report does not tell")
             wrong += faults_of(report)
-        if not keep:
-            transaction.set_rollback(True)
+        transaction.set_rollback(True)
     return report, wrong
 
 
