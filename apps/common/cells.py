@@ -17,9 +17,14 @@ from django.utils.translation import gettext_lazy, override
 from import_export.widgets import Widget
 
 MASK = "•••"
-BLANKS = " \t\r\n\v\f\u00a0\u2007\u202f\ufeff"
+# What Python calls a blank, and what nobody sees: web pages and chats leave it round what is copied from them.
+BLANKS = (
+    " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u200e\u200f\u2060\ufeff"
+)
 TRIGGERS = "=+-@\t\r\n\x00＝＋－＠"  # what a spreadsheet may take for the start of a formula, full-width forms included
 FIRST_YEAR, LAST_YEAR = 1900, 2200
+MOST_CODES = 200  # named in one cell
 EXACT_FLOAT = 10**15  # beyond, a spreadsheet has already rounded the number
 
 _LINES = re.compile(r"(\r\n|\r|\n)")
@@ -27,7 +32,16 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,12})?")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOCAL_DATE = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.IGNORECASE)
-_EXCEL_ERROR = re.compile(r"#(?:REF|N/A|N/D|VALUE|VALOR|NAME|NOMBRE|DIV/0|NULL|NUM|NULO)[!?]?|#¡[A-Z/0-9]+[!?]|#{3,}")
+_EXCEL_ERROR = re.compile(
+    r"#(?:REF|N/A|N/D|VALUE|VALOR|NAME|NOMBRE|DIV/0|NULL|NUM|NULO|SPILL|CALC|DESBORDAMIENTO|FIELD|BUSY)[!?]?"
+    r"|#[¡¿][A-Z/0-9]+[!?]|#{3,}|Err:[0-9]{3}"
+)
+# Marks that were for the spreadsheet: '0012 and ="0012".
+_MARKED = re.compile(r"'(?P<number>[0-9][0-9.,/-]*)|=\"(?P<text>[^\"]*)\"")
+# UTF-8 read as Windows-1252: í as Ã and a soft hyphen. DOS or Mac letters read as Windows-1252: Mar¡a, Nu¤ez.
+_TAILS = re.escape("".join(bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xC0)))
+_MISREAD = re.compile(f"[ÂÃ][{_TAILS}]|â€[{_TAILS}]|ðŸ[{_TAILS}][{_TAILS}]")
+_OTHER_LETTERS = re.compile("(?<=[A-Za-z])[¡¢£¤‚‡](?=[A-Za-z])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 YES = frozenset({"true", "1", "yes", "y", "si", "s", "verdadero", "x"})
 NO = frozenset({"false", "0", "no", "n", "falso"})
@@ -120,11 +134,19 @@ class SheetWidget(Widget):
                     _("This value was hidden from whoever exported the sheet. Leave the column out to keep it."),
                 )
             if _EXCEL_ERROR.fullmatch(value):
-                raise CellError("excel_error", _("The spreadsheet shows an error here. Correct the cell."))
+                raise CellError(
+                    "excel_error",
+                    _("The spreadsheet shows an error here. Correct the cell."),
+                    doubt_of=self.doubted(value),
+                )
         return self.read(value, reading or Reading())
 
     def read(self, value: Any, reading: Reading) -> Any:
         raise NotImplementedError
+
+    def doubted(self, text: str) -> Any:
+        """Return what a text that looks like a spreadsheet's error would mean if it were meant, where it can be."""
+        return None
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return "" if value is None else str(value)
@@ -137,6 +159,9 @@ class Text(SheetWidget):
     """A text of one's own. Numbers that a spreadsheet made of it come back whole or are refused."""
 
     empty = ""
+
+    def doubted(self, text: str) -> str | None:
+        return text
 
     def read(self, value: Any, reading: Reading) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -152,9 +177,14 @@ class Text(SheetWidget):
                 "control_character",
                 _("There is a character that cannot be stored (U+%(code)04X). Type the cell again.")
                 % {"code": ord(match[0])},
+                doubt_of=value,
             )
         if "\ufffd" in value:
-            raise CellError("unreadable", _("Letters were lost before the file came here (�). Type the cell again."))
+            raise CellError(
+                "unreadable",
+                _("Letters were lost before the file came here (�). Type the cell again."),
+                doubt_of=value,
+            )
         if _SCIENTIFIC.fullmatch(value):
             raise CellError(
                 "excel_number",
@@ -162,6 +192,13 @@ class Text(SheetWidget):
                   "digits.") % {"value": value},
                 doubt_of=value,
             )  # fmt: skip
+        if (marked := _MARKED.fullmatch(value)) is not None:
+            raise CellError(
+                "spreadsheet_mark",
+                _("Signs that were for a spreadsheet stand round this value: write %(meant)s alone.")
+                % {"meant": marked["number"] or marked["text"] or ""},
+                doubt_of=value,
+            )
         if (meant := _misread(value)) is not None:
             raise CellError(
                 "misread_letters",
@@ -184,13 +221,18 @@ class Text(SheetWidget):
 
 
 def _misread(text: str) -> str | None:
-    """Return what UTF-8 read as Windows-1252 was meant to be; None for a text that is fine."""
-    if "Ã" not in text and "Â" not in text:
-        return None
-    try:
-        return text.encode("cp1252").decode("utf-8")
-    except UnicodeError:
-        return None
+    """Return what UTF-8, DOS or Mac letters read as Windows-1252 were meant to be; None for a text that is fine."""
+
+    def meant(found: re.Match[str]) -> str:
+        octets = b"".join(sign.encode("latin-1" if sign < "\u0100" else "cp1252") for sign in found[0])
+        return octets.decode("utf-8", "replace")
+
+    if _MISREAD.search(text):
+        return _MISREAD.sub(meant, text)
+    if _OTHER_LETTERS.search(text):
+        codec = "mac-roman" if "‡" in text else "cp850"
+        return _OTHER_LETTERS.sub(lambda found: found[0].encode("cp1252").decode(codec), text)
+    return None
 
 
 class NationalId(Text):
@@ -404,8 +446,20 @@ class Codes(SheetWidget):
     name = gettext_lazy("codes separated by |")
     empty = ()
 
+    def doubted(self, text: str) -> tuple[str, ...]:
+        return self._parted(text)
+
     def read(self, value: Any, reading: Reading) -> tuple[str, ...]:
-        text = Text().read(value, reading)
+        try:
+            return self._parted(Text().read(value, reading))
+        except CellError as error:
+            if error.doubt_of is not None:
+                raise CellError(error.code, error.message, doubt_of=self._parted(error.doubt_of)) from None
+            raise
+
+    def _parted(self, text: str) -> tuple[str, ...]:
+        if text.count("|") >= MOST_CODES:
+            raise CellError("too_many_codes", _("At most %(codes)s codes fit in a cell.") % {"codes": MOST_CODES})
         return tuple(dict.fromkeys(part.strip(BLANKS) for part in text.split("|") if part.strip(BLANKS)))
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
@@ -292,5 +293,11 @@ def register(resource: type[SheetResource]) -> type[SheetResource]:
 
 def resources() -> dict[str, type[SheetResource]]:
     """Return every kind of sheet, found in each app's resources.py the way the admin finds admin.py."""
-    autodiscover_modules("resources")
+    _discover()
     return dict(_KINDS)
+
+
+@cache
+def _discover() -> None:
+    # Once: looking for the modules anew takes as long as bringing in a small sheet.
+    autodiscover_modules("resources")

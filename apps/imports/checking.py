@@ -25,7 +25,7 @@ def check(sheet: StagedSheet, cells: Cells) -> None:
     _references(sheet)
     _scope(sheet)
     _lost_zeros_in_keys(sheet)
-    sheet.refuse([*_doubts(sheet, cells), *_moves(sheet), *_versions(sheet), *_lacking(sheet)])
+    sheet.refuse([*_doubts(sheet, cells), *_lost_zeros(sheet), *_moves(sheet), *_versions(sheet), *_lacking(sheet)])
     tell_what_changed(sheet)
     sheet.settle()
     _invariants(sheet)
@@ -155,6 +155,23 @@ def _doubts(sheet: StagedSheet, cells: Cells) -> Iterator[Check]:
         yield Check(
             name, "doubt", f"s.doubts IS NOT NULL AND {changes} AND {number} IS NOT NULL", f"to_jsonb({number})"
         )
+
+
+def _lost_zeros(sheet: StagedSheet) -> Iterator[Check]:
+    """Refuse a number that is what is stored without the zeros it begins with. No value of a document is told."""
+    table = sheet.model._meta.db_table
+    for name in _read(sheet):
+        column = sheet.resource.columns()[name]
+        if column.key or not column.attribute or isinstance(column, Reference) or not isinstance(column.widget, Text):
+            continue
+        new, place = f's."e_{sheet.field(name).column}"', sheet.field(name).column
+        stored = (
+            f'(SELECT ltrim(t."{place}", \'0\') FROM "{table}" t WHERE t.id = s.stored AND t."{place}" LIKE \'0%%\')'
+        )
+        yield Check(
+            name, "dropped_zeros",
+            f"s.stored IS NOT NULL AND '{name}' = ANY (s.changes) AND {new} ~ '^[1-9][0-9]*$' AND {new} = {stored}",
+        )  # fmt: skip
 
 
 def _moves(sheet: StagedSheet) -> Iterator[Check]:

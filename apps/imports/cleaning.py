@@ -7,9 +7,8 @@ take) does so only where the cell changes something: what is stored already may 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,7 +17,7 @@ from django.db import connection
 from django.db.models import CharField
 from django.utils.translation import gettext as _
 
-from apps.common.cells import CellError, Reading, Text, as_shown, fold, is_empty
+from apps.common.cells import CellError, Reading, Text, Whole, as_shown, fold, is_empty
 from apps.common.resources import VERSION, Column, Reference, SheetResource
 
 from .enums import Stage
@@ -27,8 +26,10 @@ from .problems import MOST_TOLD, Error, error_of
 from .reading import Table
 
 CHUNK = 5_000
-# Different cells remembered of a column: most columns have few, a name or a number is read anew.
-REMEMBERED = 20_000
+# So many characters at most lie in memory before they are handed on, however long the cells are.
+CHUNK_LENGTH = 8 * 1024 * 1024
+# Different cells remembered of a column: most columns have few, a name or a number is read anew. Long ones are not.
+REMEMBERED, REMEMBERED_LENGTH = 20_000, 200
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NOTHING = "\\N"
 # Words and numbers that begin with a letter: nothing a spreadsheet mangles, runs or hides, nothing COPY escapes.
@@ -99,7 +100,7 @@ class Cells:
                 " ON COMMIT DROP"
             )
             with cursor.copy("COPY sheet_cells FROM STDIN") as copy:
-                for chunk in batched(self.table, CHUNK, strict=False):
+                for chunk in _chunks(self.table):
                     copy.write(self._clean(chunk))
                     self.rows += len(chunk)
                     tell(Stage.READING, self.rows)
@@ -167,7 +168,9 @@ class Cells:
             key = cell if type(cell) is str else (type(cell), cell)
             found = known.get(key)
             if found is None:
-                found = known[key] = self._read(column, cell)
+                found = self._read(column, cell)
+                if type(cell) is not str or len(cell) <= REMEMBERED_LENGTH:
+                    known[key] = found
             if isinstance(found, str):
                 texts.append(found)
                 continue
@@ -196,6 +199,8 @@ class Cells:
             value = column.meaning(None, model)
         if column.required and value in (None, ""):
             return Faulty("required", _("“%(column)s” cannot be empty.") % {"column": column.name})
+        if isinstance(column.widget, Whole) and value is not None and not _holds(column, model, value):
+            return Faulty("too_large", _("The number is too large."))
         if doubt is None:
             try:
                 column.check(value, model)
@@ -212,10 +217,12 @@ class Cells:
         return NOTHING if value is None else column.widget.render(value).translate(_ESCAPES)
 
     def _numbered(self, doubt: Faulty) -> int:
-        number = self._doubt_numbers.get(doubt)
+        """Return the number of what a doubt says. Past those that are told one by one, all are the same."""
+        said = Faulty(doubt.code, doubt.message) if len(self.doubts) < MOST_TOLD else _one_of_many()
+        number = self._doubt_numbers.get(said)
         if number is None:
-            number = self._doubt_numbers[doubt] = len(self.doubts)
-            self.doubts.append(doubt)
+            number = self._doubt_numbers[said] = len(self.doubts)
+            self.doubts.append(said)
         return number
 
     def _takes_plainly(self, column: Column) -> int | None:
@@ -257,6 +264,31 @@ def header_errors(resource: type[SheetResource], columns: Sequence[FileColumn], 
             message = _("The column “%(name)s” is missing: rows are known by it.") % {"name": column.name}
             errors.append(error_of(line, column.name, column.name, "missing_column", message))
     return errors
+
+
+def _chunks(table: Table) -> Iterator[list[tuple[int, list[Any]]]]:
+    """Yield the rows of a table some thousands at a time, fewer where they are long."""
+    chunk: list[tuple[int, list[Any]]] = []
+    length = 0
+    for row in table:
+        chunk.append(row)
+        length += sum([len(cell) for cell in row[1] if type(cell) is str])
+        if len(chunk) == CHUNK or length > CHUNK_LENGTH:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk
+
+
+def _holds(column: Column, model: Any, value: int) -> bool:
+    """Say whether a whole number fits what the database keeps it in."""
+    field = model._meta.get_field(column.attribute) if column.attribute else None
+    least, most = connection.ops.integer_field_range(field.get_internal_type()) if field else (None, None)
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _one_of_many() -> Faulty:
+    return Faulty("doubtful", _("The cell looks mangled: compare it with where it came from and type it again."))
 
 
 def _array(names: list[str] | None) -> str:

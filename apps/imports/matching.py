@@ -264,8 +264,7 @@ class _Statement:
     def _move(self) -> str:
         status = self._status()
         return (
-            f"CASE WHEN mv.name IS NULL OR {self._is_bad('transition')} OR {self._stays('transition')}"
-            f" OR {status} = mv.target THEN NULL"
+            f"CASE WHEN mv.name IS NULL OR {self._is_bad('transition')} OR {self._stays('transition')} THEN NULL"
             f" WHEN {status} = ANY (mv.sources) THEN mv.name END"
         )
 

@@ -132,6 +132,9 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "unknown_reference": _unknown,
     "lost_zeros": _lost_zeros,
+    "dropped_zeros": lambda about: _(
+        "The spreadsheet dropped the zeros this value begins with. Format the column as text and type it again."
+    ),
     "out_of_scope": lambda about: _(
         "You may not create or change this record: check the code, or ask who is in charge of it."
     ),

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -33,6 +34,15 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 DATES, DECIMALS = ("iso", "dmy", "mdy"), {"point": ".", "comma": ","}
 CELL_LENGTH = 131_072
 NAMES_ALONE = ":names:"  # asks the child for the sheets' names; no sheet can be called so
+# A record of more is no row of a sheet; it would be held in memory as a whole.
+ROW_LENGTH = 4 * MEGABYTE
+MOST_SHEETS = 1_000
+# Workbooks of no more rows and letters stay in memory once they are read.
+KEPT_ROWS, KEPT_LENGTH = 1_000, MEGABYTE
+SAYS_SEPARATOR = re.compile(r"sep=([^\"\r\n])\r?\n", re.IGNORECASE)
+# Letters of the Spanish (é: C3 A9), overlong signs and halves of emoji as UTF-8 has them; no words in Windows-1252.
+UTF8_LETTERS = re.compile(rb"[\xc0-\xc3][\x80-\xbf]|\xed[\xa0-\xbf][\x80-\xbf]")
+ADDRESS = re.compile(r"[A-Z]{1,3}([1-9][0-9]{0,6})")
 csv.field_size_limit(CELL_LENGTH)
 
 
@@ -127,6 +137,8 @@ def read_file(
         raise Unreadable(
             "not_a_sheet", _("This is an old XLS or a password-protected workbook: save it as XLSX without a password.")
         )
+    if content[:4] in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"):
+        raise Unreadable("wrong_encoding", _("The file is UTF-32: save it as UTF-8."))
     if content[:5] in (b"%PDF-", b"{\\rtf") or content[:4] in (b"\x89PNG", b"\x1f\x8b\x08\x00", b"Rar!"):
         raise Unreadable("not_a_sheet", _("This is neither CSV nor XLSX: save the sheet as one of these."))
     return _read_csv(content, options, headers, limits)
@@ -138,14 +150,17 @@ def read_file(
 def _read_csv(content: bytes, options: Options, headers: dict[str, str], limits: Limits) -> Table:
     encoding, codec = _encoding_of(content, options.encoding)
     text = content[:80_000].decode(codec, errors="ignore").removeprefix("\ufeff")
-    said = text[4] if text[:4].casefold() == "sep=" and len(text) > 5 else ""
-    shown = text.partition("\n")[2] if said else text
+    says = SAYS_SEPARATOR.match(text)
+    said = says[1] if says else ""
+    shown = text[says.end() :] if says else text
     separator = SEPARATORS.get(options.separator) or said or _find_separator(shown, headers)
     if "\x00" in text[:10_000] and encoding != "utf-16":
         raise Unreadable("not_a_sheet", _("This is neither CSV nor XLSX: save the sheet as one of these."))
     names = {sign: name for name, sign in SEPARATORS.items()}
     picked = replace(options, encoding=encoding, separator=names.get(separator, separator))
-    table = Table(lambda: _counted(_records(content, codec, separator, skip=bool(said)), limits), picked, "csv")
+    table = Table(
+        lambda: _counted(_records(content, codec, separator, limits.columns, skip=bool(said)), limits), picked, "csv"
+    )
     if len(table.header) > limits.columns:
         raise Unreadable(
             "too_many_columns", _("The sheet has more than %(columns)s columns.") % {"columns": limits.columns}
@@ -164,17 +179,46 @@ def _counted(rows: Rows, limits: Limits) -> Rows:
         yield row
 
 
-def _records(content: bytes, codec: str, separator: str, *, skip: bool) -> Rows:
-    """Yield (line the record starts on, cells); blank records are left out. `skip` leaves out a line “sep=;”."""
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding=codec, newline="")
-    head = [lines.readline().removeprefix("\ufeff")]
+class _Lines:
+    """The lines of a CSV, which stop where one record grows too long to be held; `begin` tells that a record ended."""
+
+    def __init__(self, content: bytes, codec: str):
+        self.text = io.TextIOWrapper(io.BytesIO(content), encoding=codec, newline="")
+        self.left = ROW_LENGTH
+
+    def begin(self) -> None:
+        self.left = ROW_LENGTH
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.text.readline(ROW_LENGTH):
+            self.left -= len(line)
+            if self.left <= 0:
+                raise OverflowError
+            yield line
+
+
+def _records(content: bytes, codec: str, separator: str, columns: int, *, skip: bool) -> Rows:
+    """Yield (line the record starts on, cells); blank records are left out. `skip` leaves out a line “sep=;”.
+
+    Of a record with far too many cells no more is kept than shows that it has them.
+    """
+    lines = _Lines(content, codec)
+    head = [lines.text.readline(ROW_LENGTH).removeprefix("\ufeff")]
     if skip:
         head = []
     first_line = line = 1 + skip
     reader = csv.reader(chain(head, lines), delimiter=separator, strict=True)
     while True:
+        lines.begin()
         try:
             cells = next(reader)
+        except OverflowError:
+            raise Unreadable(
+                "row_too_long",
+                _("A row is longer than %(length)s characters. A quotation mark or the end of a line may be missing.")
+                % {"length": ROW_LENGTH},
+                line=line,
+            ) from None
         except StopIteration:
             return
         except csv.Error as error:
@@ -191,6 +235,8 @@ def _records(content: bytes, codec: str, separator: str, *, skip: bool) -> Rows:
                   "cell."),
                 line=line,
             ) from error  # fmt: skip
+        if len(cells) > columns + 1:
+            cells = [*cells[:columns], next((cell for cell in cells[columns:] if not is_empty(cell)), "")]
         if not _is_blank(cells):
             yield line, cells
         line = first_line + reader.line_num
@@ -217,6 +263,12 @@ def _encoding_of(content: bytes, picked: str) -> tuple[str, str]:
             raise Unreadable(
                 "wrong_encoding", _("The file is UTF-16, not Windows-1252: pick UTF-16, or let it be detected.")
             )
+    if picked == "auto" and encoding == "windows-1252" and (place := _mixes_encodings(content)) is not None:
+        raise Unreadable(
+            "wrong_encoding",
+            _("Part of the file is UTF-8 and part is not. Save it as UTF-8, or pick its encoding."),
+            line=content.count(b"\n", 0, place) + 1,
+        )
     if (place := _undecodable(content, codec)) is not None:
         raise Unreadable(
             "wrong_encoding",
@@ -224,6 +276,12 @@ def _encoding_of(content: bytes, picked: str) -> tuple[str, str]:
             line=content.count(b"\n", 0, place) + 1,
         )
     return encoding, codec
+
+
+def _mixes_encodings(content: bytes) -> int | None:
+    """Return where a file that is no UTF-8 has letters of UTF-8 all the same, None where it has none."""
+    found = None if _undecodable(content, "utf-8") is None else UTF8_LETTERS.search(content)
+    return None if found is None else found.start()
 
 
 def _undecodable(content: bytes, codec: str) -> int | None:
@@ -269,17 +327,33 @@ def _read_workbook(content: bytes, options: Options, names: Iterable[str], limit
     answers = _parsed(content, wished, limits)
     about = next(answers)
     begun: list[Iterator[Any]] = [answers]
+    kept: list[tuple[int, list[Any]]] | None = None
 
     def rows() -> Rows:
+        nonlocal kept
+        if kept is not None:
+            yield from kept
+            return
         if begun:
             found = begun.pop()
         else:
             found = _parsed(content, wished, limits)
             next(found)
+        # A small sheet that is gone through again, to show what is refused, needs no second process.
+        some: list[tuple[int, list[Any]]] | None = []
+        length = 0
         for answer in found:
-            yield answer[0], [_typed(cell) for cell in answer[1:]]
+            row = answer[0], [_typed(cell) for cell in answer[1:]]
+            if some is not None:
+                some.append(row)
+                length += sum(len(cell) for cell in row[1] if type(cell) is str)
+                if len(some) > KEPT_ROWS or length > KEPT_LENGTH:
+                    some = None
+            yield row
+        kept = some
 
-    return Table(rows, replace(options, encoding="", separator=""), "xlsx", about["sheet"], about["sheets"])
+    shown = [as_shown(name) for name in about["sheets"]]
+    return Table(rows, replace(options, encoding="", separator=""), "xlsx", as_shown(about["sheet"]), shown)
 
 
 def sheet_names(content: bytes, *, limits: Limits = UPLOAD) -> list[str]:
@@ -293,7 +367,8 @@ def sheet_names(content: bytes, *, limits: Limits = UPLOAD) -> list[str]:
 def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:
     """Yield what the child process says of a workbook: the sheet, then its rows one by one as they are read."""
     child = [sys.executable, "-I", str(Path(__file__).with_name("xlsx_child.py")), str(limits.memory),
-             str(limits.seconds), str(limits.rows), str(limits.columns), *wished]  # fmt: skip
+             str(limits.seconds), str(limits.rows), str(limits.columns), str(CELL_LENGTH), str(MOST_SHEETS),
+             *wished]  # fmt: skip
     # Our own interpreter and file; the workbook goes through standard input.
     with subprocess.Popen(  # noqa: S603
         child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -310,9 +385,9 @@ def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:
         try:
             if process.stdin is None or process.stdout is None:
                 raise AssertionError("both are pipes")
-            with contextlib.suppress(BrokenPipeError):  # it gave up reading: its end says why
-                process.stdin.write(content)
-                process.stdin.close()
+            for deed in (lambda pipe: pipe.write(content), lambda pipe: pipe.close()):
+                with contextlib.suppress(BrokenPipeError):  # it gave up reading: its end says why
+                    deed(process.stdin)
             for line in process.stdout:
                 if not line.endswith(b"\n"):
                     break
@@ -321,12 +396,13 @@ def _parsed(content: bytes, wished: list[str], limits: Limits) -> Iterator[Any]:
                     raise _refusal_of(answer, limits)
                 said_something = True
                 yield answer
-            if too_slow.is_set():
+            ended = process.wait()
+            if too_slow.is_set() or ended in (-signal.SIGXCPU, -signal.SIGKILL):
                 raise Unreadable("too_slow", _("The workbook takes too long to read: save it anew, or as CSV."))
-            if process.wait() != 0 or not said_something:
-                raise Unreadable(
-                    "too_big", _("The workbook takes too much memory or time to read: save the sheet alone, or as CSV.")
-                )
+            if ended == -signal.SIGABRT:  # how a reader in Rust ends that gets no memory
+                raise _refusal_of({"refused": "too_big"}, limits)
+            if ended != 0 or not said_something:
+                raise _refusal_of({"refused": "damaged"}, limits)
         finally:
             watch.cancel()
             process.kill()
@@ -338,11 +414,16 @@ def _check_archive(content: bytes, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            names = {entry.filename.casefold().lstrip("/").replace("\\", "/") for entry in entries}
+        parts = [entry.filename.casefold().lstrip("/").replace("\\", "/") for entry in entries]
+        names = set(parts)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, RuntimeError, OverflowError):
         raise damaged from None
     if "[content_types].xml" not in names:
         raise Unreadable("not_a_sheet", _("This is a ZIP file, not a workbook: save the sheet as XLSX or CSV."))
+    if "xl/workbook.bin" in names:
+        raise Unreadable("not_a_sheet", _("This is a binary workbook (XLSB): save it as XLSX."))
+    if len(names) < len(parts):
+        raise damaged  # which of two parts of one name is meant, readers disagree about
     if any(name.endswith("vbaproject.bin") for name in names):
         raise Unreadable("macros", _("The workbook carries macros: save it as XLSX without them."))
     if any(entry.flag_bits & 0x1 for entry in entries):
@@ -364,8 +445,9 @@ def _check_archive(content: bytes, limits: Limits) -> None:
 
 
 def _refusal_of(answer: dict[str, Any], limits: Limits) -> Unreadable:
-    cell = answer.get("cell", "")
-    line = int(re.sub(r"\D", "", cell) or 1)
+    place = ADDRESS.fullmatch(answer.get("cell", ""))
+    cell, line = (place[0], int(place[1])) if place else ("?", 1)
+    value = as_shown(answer.get("value", ""))
     sentences = {
         "damaged": _("The workbook is damaged: open it and save it again as XLSX."),
         "no_sheet": _("The workbook has no visible sheet."),
@@ -374,12 +456,17 @@ def _refusal_of(answer: dict[str, Any], limits: Limits) -> Unreadable:
         "too_many_columns": _("The sheet has more than %(columns)s columns.") % {"columns": limits.columns},
         "merged": _("Cells are merged at %(cell)s: separate them, so that each row says all of its own.")
         % {"cell": cell},
-        "error_cell": _("Cell %(cell)s shows the error %(value)s: correct it.")
-        % {"cell": cell, "value": answer.get("value", "")},
+        "error_cell": _("Cell %(cell)s shows the error %(value)s: correct it.") % {"cell": cell, "value": value},
         "uncomputed": _("The formula in %(cell)s was never computed: open the file in a spreadsheet and save it.")
         % {"cell": cell},
+        "percent": _("Cell %(cell)s is a percentage: format the column as a number and write 95, not 95 %%.")
+        % {"cell": cell},
+        "cell_too_long": _("Cell %(cell)s holds more than %(length)s characters: shorten it.")
+        % {"cell": cell, "length": CELL_LENGTH},
+        "too_many_sheets": _("The workbook has more than %(sheets)s sheets: save the one that is meant alone.")
+        % {"sheets": MOST_SHEETS},
     }
-    return Unreadable(answer["refused"], sentences[answer["refused"]], line=line, value=answer.get("value", ""))
+    return Unreadable(answer["refused"], sentences[answer["refused"]], line=line, value=value)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ brought in again."""
 from __future__ import annotations
 
 import io
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +37,7 @@ class RefusedRows:
         for error in errors:
             where = f"{error['column']}: " if error["column"] else ""
             why[error["line"]].append(f"{where}{error['message']}")
-        page = self._book.create_sheet(self._titled(title or cells.table.sheet[:31] or cells.resource.sheet))
+        page = self._book.create_sheet(self._titled(title or _title(cells.table.sheet) or cells.resource.sheet))
         page.freeze_panes = "A2"
         spanish = (get_language() or "").startswith("es")
         last = REFUSED_BECAUSE_SPANISH if spanish else REFUSED_BECAUSE
@@ -66,3 +67,8 @@ class RefusedRows:
             free = f"{title[:27]}_{number}"
         self._titles.add(free.casefold())
         return free
+
+
+def _title(name: str) -> str:
+    """Return a name that a spreadsheet takes for a sheet; nothing if nothing is left of it."""
+    return re.sub(r"[\[\]:*?/\\]", " ", name).strip(" '")[:31].strip(" '")

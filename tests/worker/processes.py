@@ -16,9 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from django.conf import settings
 from django.db import connection
+from kombu import Connection
 
 from project.devstack.children import free_port, tied
 from project.devstack.processes import ONE_WORKER, RELAY
+from worker.celery import app
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -122,3 +124,9 @@ def worker(broker: Broker, folder: Path, name: str = "worker") -> Child:
 
 def relay(broker: Broker, folder: Path) -> Child:
     return Child(RELAY.local_argv(), environment(broker.url) | RELAY.environment, folder / "relay.log")
+
+
+def ring(broker: Broker, task: str, queue: str) -> None:
+    """Ring a worker as the clock does, for one of the jobs that run by themselves."""
+    with Connection(broker.url) as there:
+        app.send_task(task, queue=queue, connection=there)
