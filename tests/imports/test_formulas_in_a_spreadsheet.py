@@ -18,7 +18,7 @@ from openpyxl import Workbook
 
 from apps.imports.reading import Options
 from apps.imports.services import import_sheet
-from apps.imports.writing import SPANISH_EXCEL, table_csv, table_xlsx
+from apps.imports.writing import SPANISH_EXCEL, table_csv_lines, table_xlsx_pieces
 from apps.org.models import Position
 from tests.factories import Clinic
 
@@ -142,7 +142,9 @@ def test_nor_in_tables_that_are_no_sheets_nor_in_refused_rows(house: Clinic, ope
     )  # fmt: skip
     assert report.refused == len(PAYLOADS) and report.refused_rows is not None
     files = {
-        "table.csv": table_csv(table), "table.xlsx": table_xlsx("Table", table), "refused.xlsx": report.refused_rows,
+        "table.csv": b"".join(table_csv_lines(table)),
+        "table.xlsx": b"".join(table_xlsx_pieces("Table", table)),
+        "refused.xlsx": report.refused_rows,
     }  # fmt: skip
     for name, (rows, formulas) in opened(files).items():
         assert formulas == [], (name, formulas[:5])

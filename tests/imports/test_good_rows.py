@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.assignments.models import Assignment
-from apps.imports import applying, services
+from apps.imports import applying, bringing_in
 from apps.imports.applying import Outcome, _attempt, _note, _turns
 from apps.imports.checking import refuse_orphans, refuse_overlaps
 from apps.imports.enums import Mode
@@ -86,7 +86,7 @@ def test_together_the_answer_is_that_of_one_after_the_other(
     content = some_rows(seed)
     together = answer_to(content)
     with monkeypatch.context() as patched:
-        patched.setattr(services, "apply_row_by_row", one_after_the_other)
+        patched.setattr(bringing_in, "apply_row_by_row", one_after_the_other)
         apart = answer_to(content)
     assert together == apart
 

@@ -68,7 +68,7 @@ def test_the_canary_a_fault_of_ours_is_told(house: Any, monkeypatch: pytest.Monk
     def crash(sheet: Any, cells: Any) -> None:
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("apps.imports.services.check", crash)
+    monkeypatch.setattr("apps.imports.bringing_in.check", crash)
     assert "crashed" in send("org_units", content)[1][0]
 
     def told(sheet: Any, cells: Any) -> None:
@@ -76,7 +76,7 @@ def test_the_canary_a_fault_of_ours_is_told(house: Any, monkeypatch: pytest.Monk
         cells._tell(2, "", "", "odd", "psycopg.errors.DataError: value out of range")
         sheet.execute("UPDATE sheet_rows SET refused = true")
 
-    monkeypatch.setattr("apps.imports.services.check", told)
+    monkeypatch.setattr("apps.imports.bringing_in.check", told)
     wrong = send("org_units", content)[1]
     assert any("internals" in one for one in wrong) and any("no column" in one for one in wrong)
 
@@ -85,6 +85,6 @@ def test_the_canary_a_fault_of_ours_is_told(house: Any, monkeypatch: pytest.Monk
         sheet.execute("UPDATE sheet_rows SET refused = true")
         sheet.execute("UPDATE org_orgunit SET name = 'Otro' WHERE code = 'H'")
 
-    monkeypatch.setattr("apps.imports.services._written", lambda report, mode: True)
-    monkeypatch.setattr("apps.imports.services.check", write)
+    monkeypatch.setattr("apps.imports.bringing_in.is_written", lambda report, mode: True)
+    monkeypatch.setattr("apps.imports.bringing_in.check", write)
     assert any("does not tell" in one for one in send("org_units", content)[1])
