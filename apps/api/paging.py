@@ -61,7 +61,7 @@ class CoverisPagination(PageNumberPagination):
 class LogPagination(CursorPagination):
     """Newest first, by a cursor: however long the log, a page costs the same. Nothing is counted."""
 
-    ordering = "-pk"
+    ordering: str | tuple[str, ...] = "-pk"
     page_size = settings.COVERIS_PAGE_SIZE
     page_size_query_param = "page_size"
     max_page_size = MOST

@@ -12,6 +12,8 @@ from rest_framework.response import Response
 
 from apps.fsm.services import allowed_moves, apply_transition, read_inputs
 
+from .filters import NamedFilters, Narrowed
+from .paging import LogPagination
 from .records import Records
 from .repeating import answered_before, keep_answer
 from .schema import NO, NO_CHANGE, NO_RECORD
@@ -43,6 +45,32 @@ class Offered(serializers.Serializer):
     label = serializers.CharField()  # type: ignore[assignment]
     target = serializers.CharField()
     needs = AskedFor(many=True)
+
+
+class LoggedTransition(serializers.ModelSerializer):
+    """A transition that was made."""
+
+    subject_id = serializers.IntegerField(read_only=True)
+    actor_email = serializers.CharField(source="actor.email", read_only=True, default=None)
+
+    class Meta:
+        fields = (
+            "id", "subject_id", "subject_code", "transition", "from_status", "to_status", "actor_email", "reason",
+            "created_at",
+        )  # fmt: skip
+
+
+class TransitionLogs(Records):
+    """A log of what became of records, newest first."""
+
+    pagination_class = LogPagination
+    filter_backends = [NamedFilters]
+    http_method_names = ["get", "head", "options"]
+    narrowed = {
+        "transition": Narrowed("transition"),
+        "subject_id": Narrowed("subject_id", serializers.IntegerField()),
+        "since": Narrowed("created_at__gte", serializers.DateTimeField()),
+    }
 
 
 class Moving(Records):

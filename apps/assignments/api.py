@@ -11,13 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.filters import NamedFilters, Narrowed
-from apps.api.paging import LogPagination
-from apps.api.records import Records, Writable
+from apps.api.filters import Narrowed
+from apps.api.records import Writable
 from apps.api.related import ByCode
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE
-from apps.api.transitions import Moving
+from apps.api.transitions import LoggedTransition, Moving, TransitionLogs
 from apps.common.clock import today
 from apps.demand.preview import preview_proposal
 from apps.org.models import Employee, Position
@@ -122,33 +121,18 @@ class AssignmentViewSet(Moving, Writable):
         return Response(found.as_json())
 
 
-class TransitionLogSerializer(serializers.ModelSerializer):
-    """A transition that was made."""
+class AssignmentTransition(LoggedTransition):
+    """A transition of an assignment."""
 
-    actor_email = serializers.CharField(source="actor.email", read_only=True, default=None)
-    subject_id = serializers.IntegerField(read_only=True)
-
-    class Meta:
+    class Meta(LoggedTransition.Meta):
         model = AssignmentTransitionLog
-        fields = (
-            "id", "subject_id", "subject_code", "transition", "from_status", "to_status", "actor_email", "reason",
-            "created_at",
-        )  # fmt: skip
 
 
-class AssignmentTransitionViewSet(Records):
+class AssignmentTransitionViewSet(TransitionLogs):
     """The log of what became of assignments."""
 
     queryset = AssignmentTransitionLog.objects.select_related("actor").order_by("-pk")
-    serializer_class = TransitionLogSerializer
-    pagination_class = LogPagination
-    filter_backends = [NamedFilters]
-    http_method_names = ["get", "head", "options"]
-    narrowed = {
-        "transition": Narrowed("transition"),
-        "subject_id": Narrowed("subject_id", serializers.IntegerField()),
-        "since": Narrowed("created_at__gte", serializers.DateTimeField()),
-    }
+    serializer_class = AssignmentTransition
 
 
 register("assignments", AssignmentViewSet)

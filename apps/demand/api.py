@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from apps.api.schema import NO, NO_RECORD
 from apps.changes.freshness import freshness
 from apps.common.clock import monday_of, today
 from apps.common.hours import to_hours
-from apps.common.weeks import parse_week
+from apps.common.weeks import horizon, parse_week, week_code
 from apps.org.models import OrgUnit, Position
 
 from .as_json import board_as_json, candidates_as_json
@@ -141,6 +142,34 @@ class CoverageSummary(Asked):
         return Response(board_as_json(found, freshness()))
 
 
+class WeekTold(serializers.Serializer):
+    """A week of which figures are kept."""
+
+    week = serializers.CharField()
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+    is_current = serializers.BooleanField()
+
+
+class Weeks(Asked):
+    """The weeks of which figures are kept: the current one and those to come, by the clinic's own calendar."""
+
+    right = "demand.view_unitcoverage"
+
+    @extend_schema(responses={200: WeekTold(many=True), **NO}, operation_id="weeks")
+    def get(self, request: Request) -> Response:
+        current = monday_of(today())
+        return Response(
+            [
+                {
+                    "week": week_code(monday), "first_day": monday, "last_day": monday + timedelta(days=6),
+                    "is_current": monday == current,
+                }
+                for monday in horizon()
+            ]
+        )  # fmt: skip
+
+
 class CandidateTold(serializers.Serializer):
     """Somebody who could cover, near first, with what speaks against it."""
 
@@ -219,5 +248,6 @@ class _Options(serializers.Serializer):
     untrained = serializers.BooleanField(default=False)
 
 
+at("weeks", Weeks)
 at("demand/coverage-summary", CoverageSummary)
 at("demand/candidates", CandidatesView)
