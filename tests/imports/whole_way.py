@@ -55,7 +55,7 @@ def state() -> list[tuple[Any, ...]]:
     """Return a fingerprint of every table: its rows counted and summed up."""
     with connection.cursor() as cursor:
         cursor.execute(_state_sql())
-        return cursor.fetchall()
+        return sorted(cursor.fetchall())  # tables that were analysed are read in another order
 
 
 def spent() -> float:

@@ -9,10 +9,7 @@ from project.devstack.testing import hermetic
 READERS = {"text", "flag", "whole", "words", "address"}
 # Read by programs of others (uvicorn, docker compose) or, so far, by nothing; the file says which.
 ELSEWHERE = {"FORWARDED_ALLOW_IPS", "REDIS_PASSWORD"}
-RESERVED = {
-    *("LOCAL", "LOGIN_THROTTLE_RATE", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "COGNITO_REGION"),
-    *("SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-}
+RESERVED = {"LOCAL", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def named() -> dict[str, str]:
