@@ -48,6 +48,7 @@ from .services import (
     correct,
     forget_reading,
     is_small,
+    pick_mode,
     preview,
     request_confirm,
     request_preview,
@@ -118,6 +119,7 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
             view("reading", self.reading_view),
             view("forget_reading", self.forget_reading_view),
             view("choose", self.choose_view),
+            view("mode", self.mode_view),
             view("undo", self.undo_view),
             template,
             *super().get_urls(),
@@ -251,6 +253,12 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
                 "opened_more": len(broken) > OPENED_SHOWN,
                 "may_undo": job.state == JobState.APPLIED and job.deed is not None and may_undo(job, _person(request)),
                 "whole": whole,
+                "other_mode": Mode.GOOD_ROWS if whole else Mode.ALL_OR_NOTHING,
+                "may_pick_mode": is_owner
+                and job.state == JobState.PREVIEWED
+                and not stale
+                and bool(errors)
+                and any(good.get(name) for name in ("created", "updated")),
                 "good": good,
                 "read_as": job.options.get("read_as", {}),
                 "separator": SEPARATOR_LABELS.get(job.options.get("read_as", {}).get("separator", ""), ""),
@@ -315,6 +323,19 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
             for part, sides in sides_of(request, job).items():
                 job = choose(job=job, actor=_person(request), sides=sides, part=part)
             self._look(request, job)
+        except Refusal as refusal:
+            for sentence in refusal.explain():
+                messages.error(request, sentence)
+        return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
+
+    def mode_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Look at the sheet again as if its good rows were to come in without the others, or all or none again."""
+        job = self._posted(request, object_id)
+        mode = request.POST.get("mode", "")
+        if mode not in Mode.values:
+            raise PermissionDenied
+        try:
+            self._look(request, pick_mode(job=job, actor=_person(request), mode=mode))
         except Refusal as refusal:
             for sentence in refusal.explain():
                 messages.error(request, sentence)

@@ -276,6 +276,19 @@ def choose(*, job: ImportJob, actor: User, sides: Mapping[int, Mapping[str, str]
     return job
 
 
+def pick_mode(*, job: ImportJob, actor: User, mode: str) -> ImportJob:
+    """Have a sheet come in all or nothing, or its good rows alone; the preview is to be looked at again with it."""
+    _refuse_stranger(job, actor)
+    with acting(actor, origin="import"):
+        job = ImportJob.objects.select_for_update().get(pk=job.pk)
+        _refuse_decided(job)
+        if job.state in UNDER_WAY:
+            raise Refusal(Reason(_("It is being worked on: wait for it, or stop it."), code="under_way"))
+        job.mode = Mode(mode)
+        job.save(update_fields=["mode", "updated_at"])
+    return job
+
+
 def preview(*, job: ImportJob, actor: User, tell: Tell = _nobody) -> Report:
     """Tell what uploaded sheets would do: everything is done for real in a transaction, and taken back.
 

@@ -64,6 +64,30 @@ def confirm(client: Any, job: ImportJob) -> Any:
     )
 
 
+def test_the_good_rows_can_come_in_without_uploading_again(manager: Any, house: Any) -> None:
+    content = "Código;Denominación;Código de la unidad\r\nP1;Nuevo;H1\r\nP9;Otro;NOWHERE\r\n".encode("cp1252")
+    job = post(manager, content)
+    before = page(manager, job)
+    assert 'id="other-mode"' in before and 'id="confirm"' not in before
+    address = reverse("admin:imports_importjob_mode", args=[job.pk])
+    manager.post(address, {"mode": "good-rows"})
+    after = page(manager, job)
+    assert 'id="confirm"' in after and 'value="all-or-nothing"' in after
+    confirm(manager, job)
+    job.refresh_from_db()
+    assert (job.state, job.mode, job.updated, job.refused) == ("APPLIED", "good-rows", 1, 1)
+    assert Position.objects.get(code="P1").title == "Nuevo"
+    assert manager.post(address, {"mode": "anything"}).status_code == 403
+
+
+def test_nobody_else_picks_how_a_sheet_comes_in(manager: Any, client: Any, house: Any) -> None:
+    job = post(manager, b"code;title\r\nP1;\r\n")
+    client.force_login(house.admin)
+    assert client.post(reverse("admin:imports_importjob_mode", args=[job.pk]), {"mode": "good-rows"}).status_code == 403
+    job.refresh_from_db()
+    assert job.mode == "all-or-nothing"
+
+
 def test_the_whole_way_in(manager: Any, house: Any) -> None:
     content = "Código;Horas semanales requeridas\r\nP1;40,50\r\n".encode("cp1252")
     job = post(manager, content)
