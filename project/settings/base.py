@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -177,7 +178,12 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+# Exact origins whose pages may use the interface with a person's cookies, and nothing else of ours.
 CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/api/v1/"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "if-match", "if-none-match")
+CORS_EXPOSE_HEADERS = ("ETag", "Idempotency-Replayed", "Retry-After")
 
 # History rows are written by database triggers (apps/common/history.py); with the library's own
 # signals on as well, every row would be doubled (system check coveris.E002).
