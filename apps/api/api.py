@@ -136,11 +136,8 @@ class OwnAssignmentViewSet(Own, Deeds, ReadOnlyModelViewSet):
         return self._decide(request, "reject")
 
     def _decide(self, request: Request, transition: str) -> Response:
-        asked = Decision(data=request.data)
-        asked.is_valid(raise_exception=True)
-        moved = apply_transition(
-            self.get_object(), transition, actor=self.person, metadata={"by": "api"}, **asked.validated_data
-        )
+        asked = self.sent(Decision)
+        moved = apply_transition(self.get_object(), transition, actor=self.person, metadata={"by": "api"}, **asked)
         return Response(OwnAssignment(Assignment.objects.select_related("position").get(pk=moved.pk)).data)
 
 

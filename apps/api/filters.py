@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,8 +12,28 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
+from apps.common.weeks import parse_week
+
 # Asked for by the machinery of lists.
 OTHERS = frozenset({"page", "page_size", "cursor", "search", "ordering", "format"})
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Raise ValidationError for a parameter nobody named: who misspells one would take everything for the answer."""
+    if unknown := set(request.query_params) - set(known):
+        raise ValidationError(
+            {name: [_("There is no such parameter here.")] for name in sorted(unknown)}, code="unknown_parameter"
+        )
+
+
+def week_asked(request: Request) -> date | None:
+    """Return the Monday of the week a request asks for, None without one; raise ValidationError."""
+    if not (text := request.query_params.get("week", "")):
+        return None
+    try:
+        return parse_week(text)
+    except ValueError as error:
+        raise ValidationError({"week": [_("An ISO week, like 2026-W48.")]}) from error
 
 
 class Narrowed:
@@ -22,17 +44,11 @@ class Narrowed:
 
 
 class NamedFilters(BaseFilterBackend):
-    """Narrow a list by `view.narrowed` (parameter → Narrowed). A parameter nobody named is refused, not passed over:
-
-    whoever misspells one would take the whole list for the answer.
-    """
+    """Narrow a list by `view.narrowed` (parameter → Narrowed)."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         known: dict[str, Narrowed] = getattr(view, "narrowed", {})
-        if unknown := set(request.query_params) - set(known) - OTHERS:
-            raise ValidationError(
-                {name: [_("There is no such parameter here.")] for name in sorted(unknown)}, code="unknown_parameter"
-            )
+        refuse_unknown(request, OTHERS.union(known))
         for name, how in known.items():
             if name in request.query_params:
                 try:

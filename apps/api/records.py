@@ -34,6 +34,13 @@ class Alone(APIView):
         """Return who is asking; IsAuthenticated lets nobody else in."""
         return cast("User", self.request.user)
 
+    def sent(self, kind: Any) -> dict[str, Any]:
+        """Return what was sent, read by this kind of serializer; raise ValidationError for what is not right."""
+        read = kind(data=self.request.data, context={"request": self.request, "view": self})
+        read.is_valid(raise_exception=True)
+        values: dict[str, Any] = read.validated_data
+        return values
+
     @classmethod
     def as_view(cls, *args: Any, **options: Any) -> Any:
         view: Any = super().as_view(*args, **options)
@@ -132,6 +139,13 @@ class Writable(Records):
         serializer.is_valid(raise_exception=True)
         self.save(serializer.validated_data, record)
         return self.shown(self.fresh(record.pk))
+
+    def filled(self, values: dict[str, Any], record: Any) -> Any:
+        """Return a record, or a new one, with these values; nothing is saved."""
+        filled = record if record is not None else cast("Any", self).queryset.model()
+        for name, value in values.items():
+            setattr(filled, name, value)
+        return filled
 
     def save(self, values: dict[str, Any], record: Any) -> Any:
         """Create a record of these values, or change those of one; return it."""

@@ -79,12 +79,11 @@ class LoginView(Open):
 
     @extend_schema(request=Credentials, responses={200: Me, **NO}, operation_id="auth_login")
     def post(self, request: Request) -> Response:
-        given = Credentials(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = self.sent(Credentials)
         user = authenticate(
             request._request,
-            username=given.validated_data["email"].lower(),
-            password=given.validated_data["password"],
+            username=given["email"].lower(),
+            password=given["password"],
         )
         if user is None:
             # The same for an unknown address, a wrong password, a locked account.
@@ -141,13 +140,12 @@ class PasswordView(Deeds):
     @extend_schema(request=NewPassword, responses={204: OpenApiResponse(description="Changed."), **NO},
                    operation_id="auth_password")  # fmt: skip
     def post(self, request: Request) -> Response:
-        given = NewPassword(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = self.sent(NewPassword)
         user = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
-        if not user.check_password(given.validated_data["current"]):
+        if not user.check_password(given["current"]):
             raise serializers.ValidationError({"current": [_("This is not the password in force.")]})
         try:
-            set_password(user=user, password=given.validated_data["new"], actor=user)
+            set_password(user=user, password=given["new"], actor=user)
         except DjangoValidationError as error:
             raise serializers.ValidationError({"new": error.messages}) from error
         sign_out_everywhere(user=user)

@@ -86,9 +86,7 @@ class Moving(Records):
             return Response([_offered(move) for move in allowed_moves(record, self.person)])
         if (before := answered_before(request)) is not None:
             return before
-        asked = Transition(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        values = self.sent(Transition)
         move = record.machine.by_name.get(values["transition"])
         inputs = read_inputs(move, values.get("inputs", {})) if move is not None else {}
         apply_transition(

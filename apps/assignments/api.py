@@ -89,26 +89,20 @@ class AssignmentViewSet(Moving, Writable):
 
     def save(self, values: dict[str, Any], record: Assignment | None) -> Assignment:
         confirmed, reason = values.pop("confirmed", False), values.pop("change_reason", "")
-        assignment = record or Assignment()
         if record is not None and {"employee", "position"} & {
             name for name, value in values.items() if getattr(record, name) != value
         }:
             raise serializers.ValidationError(
                 {"employee_number": [_("Another employee or position is another assignment.")]}
             )
-        for name, value in values.items():
-            setattr(assignment, name, value)
-        return save_assignments(
-            assignments=[assignment], actor=self.person, confirmed=confirmed, reason=reason
-        )[0]  # fmt: skip
+        assignment = self.filled(values, record)
+        return save_assignments(assignments=[assignment], actor=self.person, confirmed=confirmed, reason=reason)[0]
 
     @extend_schema(request=Proposal, responses={200: Looked, **NO, **NO_CHANGE})
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """Say what a proposal would do; nothing is kept."""
-        asked = Proposal(data=request.data, context=self.get_serializer_context())
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        values = self.sent(Proposal)
         found = preview_proposal(
             employee=values["employee"],
             position=values["position"],

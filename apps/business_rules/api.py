@@ -110,9 +110,8 @@ class ViolationViewSet(Records):
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: Any = None) -> Response:
         """Take note of an open violation: it stays listed until it is resolved or waived."""
-        asked = Noted(data=request.data)
-        asked.is_valid(raise_exception=True)
-        row = acknowledge_violation(violation=self.get_object(), actor=self.person, **asked.validated_data)
+        asked = self.sent(Noted)
+        row = acknowledge_violation(violation=self.get_object(), actor=self.person, **asked)
         return self.shown(self.fresh(row.pk))
 
     @extend_schema(request=Waiving, responses={201: WaiverSerializer, **NO, **NO_RECORD, **NO_CHANGE})
@@ -122,9 +121,8 @@ class ViolationViewSet(Records):
         violation = self.get_object()
         if (before := answered_before(request)) is not None:
             return before
-        asked = Waiving(data=request.data)
-        asked.is_valid(raise_exception=True)
-        waiver = waive_violation(violation=violation, actor=self.person, **asked.validated_data)
+        asked = self.sent(Waiving)
+        waiver = waive_violation(violation=violation, actor=self.person, **asked)
         told = WaiverSerializer(waiver, context=self.get_serializer_context()).data
         return keep_answer(request, Response(told, status=status.HTTP_201_CREATED))
 
@@ -148,9 +146,8 @@ class WaiverViewSet(Records):
     @action(detail=True, methods=["post"])
     def end(self, request: Request, pk: Any = None) -> Response:
         """End a waiver today."""
-        asked = Noted(data=request.data)
-        asked.is_valid(raise_exception=True)
-        waiver = end_waiver(waiver=self.get_object(), actor=self.person, **asked.validated_data)
+        asked = self.sent(Noted)
+        waiver = end_waiver(waiver=self.get_object(), actor=self.person, **asked)
         return self.shown(self.fresh(waiver.pk))
 
 

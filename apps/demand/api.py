@@ -15,6 +15,7 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api.filters import refuse_unknown, week_asked
 from apps.api.permissions import OwnPassword
 from apps.api.records import Alone
 from apps.api.router import at
@@ -22,7 +23,7 @@ from apps.api.schema import NO, NO_RECORD
 from apps.changes.freshness import freshness
 from apps.common.clock import monday_of, today
 from apps.common.hours import to_hours
-from apps.common.weeks import horizon, parse_week, week_code
+from apps.common.weeks import horizon, week_code
 from apps.org.models import OrgUnit, Position
 
 from .as_json import board_as_json, candidates_as_json
@@ -49,16 +50,7 @@ class Asked(Alone):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if unknown := set(request.query_params) - self.known - {"format"}:
-            raise serializers.ValidationError({name: [_("There is no such parameter here.")] for name in unknown})
-
-    def week(self, request: Request) -> Any:
-        """Return the Monday asked for, None without one. Raise ValidationError."""
-        try:
-            text = request.query_params.get("week", "")
-            return parse_week(text) if text else None
-        except ValueError as error:
-            raise serializers.ValidationError({"week": [_("An ISO week, like 2026-W48.")]}) from error
+        refuse_unknown(request, self.known | {"format"})
 
 
 class UnitTold(serializers.Serializer):
@@ -136,7 +128,7 @@ class CoverageSummary(Asked):
                 {"unit": [_("More than %(most)s units lie in it: ask for one further down.") % {"most": UNITS_MOST}]}
             )
         try:
-            found = board(week=self.week(request) or monday_of(today()), user=self.person, unit=root)
+            found = board(week=week_asked(request) or monday_of(today()), user=self.person, unit=root)
         except NoFigures as error:
             raise Http404 from error
         return Response(board_as_json(found, freshness()))
@@ -229,7 +221,7 @@ class CandidatesView(Asked):
         asked.is_valid(raise_exception=True)
         options = asked.validated_data
         try:
-            lacking = gap(position, self.week(request))
+            lacking = gap(position, week_asked(request))
         except ValueError as error:
             raise serializers.ValidationError({"week": [_("A week of the current one and the 12 to come.")]}) from error
         hours = options.get("hours") or to_hours(lacking.missing)

@@ -116,9 +116,7 @@ class ImportViewSet(Records):
     @extend_schema(request={"multipart/form-data": Upload}, responses={201: ImportSerializer, **NO, **NO_CHANGE})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Upload a sheet and have it looked at; nothing is brought in before it is confirmed."""
-        asked = Upload(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        values = self.sent(Upload)
         job = upload(
             file=values["file"], kind=values["kind"], actor=self.person, mode=values["mode"],
             options=Options(values["encoding"], values["separator"], values["dates"], values["decimal"]),
@@ -142,9 +140,8 @@ class ImportViewSet(Records):
     def confirm(self, request: Request, pk: Any = None) -> Response:
         """Bring in what was looked at. Other warnings than those confirmed are told, and nothing is brought in."""
         job = self.get_object()
-        asked = Confirmation(data=request.data)
-        asked.is_valid(raise_exception=True)
-        seen = asked.validated_data["confirmation"]
+        asked = self.sent(Confirmation)
+        seen = asked["confirmation"]
         if not is_small(job):
             request_confirm(job=job, actor=self.person, confirmed_warnings=seen)
             return self.shown(self.fresh(job.pk))
@@ -173,9 +170,8 @@ class ImportViewSet(Records):
     def undo(self, request: Request, pk: Any = None) -> Response:
         """Take a finished import back; refused, with names, if anything was changed since."""
         job = self.get_object()
-        asked = Why(data=request.data)
-        asked.is_valid(raise_exception=True)
-        undo_import(job=job, actor=self.person, reason=asked.validated_data["reason"])
+        asked = self.sent(Why)
+        undo_import(job=job, actor=self.person, reason=asked["reason"])
         return self.shown(self.fresh(job.pk))
 
 

@@ -180,10 +180,7 @@ def correct(*, job: ImportJob, actor: User, corrections: Sequence[Correction]) -
     """
     _refuse_stranger(job, actor)
     with acting(actor, origin="import"):
-        job = ImportJob.objects.select_for_update().get(pk=job.pk)
-        _refuse_decided(job)
-        if job.state in UNDER_WAY:
-            raise Refusal(Reason(_("It is being worked on: wait for it, or stop it."), code="under_way"))
+        job = _at_rest(job)
         sheets = sheets_of(job)
         if len(sheets) != len(corrections):
             raise Refusal(Reason(_("The import has changed meanwhile: look at its page again."), code="changed"))
@@ -280,10 +277,7 @@ def pick_mode(*, job: ImportJob, actor: User, mode: str) -> ImportJob:
     """Have a sheet come in all or nothing, or its good rows alone; the preview is to be looked at again with it."""
     _refuse_stranger(job, actor)
     with acting(actor, origin="import"):
-        job = ImportJob.objects.select_for_update().get(pk=job.pk)
-        _refuse_decided(job)
-        if job.state in UNDER_WAY:
-            raise Refusal(Reason(_("It is being worked on: wait for it, or stop it."), code="under_way"))
+        job = _at_rest(job)
         job.mode = Mode(mode)
         job.save(update_fields=["mode", "updated_at"])
     return job
@@ -511,6 +505,15 @@ def _let_go(job: ImportJob, sheets: Sequence[Any]) -> None:
 def _refuse_stranger(job: ImportJob, actor: User) -> None:
     if job.user_id is None or job.user_id != actor.pk:
         raise Refusal(Reason(_("Only whoever uploaded the file may decide about it."), code="forbidden"))
+
+
+def _at_rest(job: ImportJob) -> ImportJob:
+    """Return an import locked that is not decided and that no worker is at."""
+    locked: ImportJob = ImportJob.objects.select_for_update().get(pk=job.pk)
+    _refuse_decided(locked)
+    if locked.state in UNDER_WAY:
+        raise Refusal(Reason(_("It is being worked on: wait for it, or stop it."), code="under_way"))
+    return locked
 
 
 def _refuse_decided(job: ImportJob) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.api.filters import Narrowed
+from apps.api.filters import Narrowed, week_asked
 from apps.api.records import Records
 from apps.api.router import register
 from apps.api.schema import NO, NO_RECORD
 from apps.changes.span import Span
 from apps.common.clock import today
-from apps.common.weeks import parse_week
 from apps.org.models import Employee
 
 from .account import account
@@ -71,12 +69,8 @@ class Holder(serializers.ModelSerializer):
 
 def weeks_asked(request: Request) -> Span | None:
     """Return the week a request asks for; None for the current one and those to come. Raise ValidationError."""
-    if not (text := request.query_params.get("week", "")):
-        return None
-    try:
-        return Span(parse_week(text), 1, today())
-    except ValueError as error:
-        raise serializers.ValidationError({"week": [_("An ISO week, like 2026-W48.")]}) from error
+    monday = week_asked(request)
+    return None if monday is None else Span(monday, 1, today())
 
 
 class LedgerViewSet(Records):

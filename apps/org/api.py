@@ -82,9 +82,7 @@ class OrgUnitViewSet(Writable):
     def save(self, values: dict[str, Any], record: OrgUnit | None) -> OrgUnit:
         if record is not None and "parent" in values and values["parent"] != record.parent:
             raise serializers.ValidationError({"parent_code": [_("A unit moves by POST …/move/.")]})
-        unit = record or OrgUnit()
-        for name, value in values.items():
-            setattr(unit, name, value)
+        unit = self.filled(values, record)
         return save_units(units=[unit], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
@@ -98,11 +96,8 @@ class OrgUnitViewSet(Writable):
     def move(self, request: Request, pk: Any = None) -> Response:
         """Hang a unit and all below it under another."""
         unit = self.get_object()
-        asked = Move(data=request.data, context=self.get_serializer_context())
-        asked.is_valid(raise_exception=True)
-        moved = move_unit(
-            unit=unit, parent=asked.validated_data["parent"], actor=self.person, reason=asked.validated_data["reason"]
-        )
+        asked = self.sent(Move)
+        moved = move_unit(unit=unit, parent=asked["parent"], actor=self.person, reason=asked["reason"])
         return self.shown(self.fresh(moved.pk))
 
     @extend_schema(responses={200: Branch(many=True), **NO})
@@ -161,9 +156,7 @@ class PositionViewSet(Writable):
     ordering_fields = ("code", "title", "opens_on", "closes_on", "id")
 
     def save(self, values: dict[str, Any], record: Position | None) -> Position:
-        position = record or Position()
-        for name, value in values.items():
-            setattr(position, name, value)
+        position = self.filled(values, record)
         return save_positions(positions=[position], actor=self.person)[0]
 
     @extend_schema(request=Copy, responses={201: PositionSerializer, **NO, **NO_RECORD, **NO_CHANGE})
@@ -176,11 +169,10 @@ class PositionViewSet(Writable):
         position = self.get_object()
         if (before := answered_before(request)) is not None:
             return before
-        asked = Copy(data=request.data)
-        asked.is_valid(raise_exception=True)
+        asked = self.sent(Copy)
         kept = {name: getattr(position, name) for name in ("title", "org_unit", "required_weekly_hours", "opens_on",
                                                            "closes_on")}  # fmt: skip
-        copy = save_positions(positions=[Position(code=asked.validated_data["code"], **kept)], actor=self.person)[0]
+        copy = save_positions(positions=[Position(code=asked["code"], **kept)], actor=self.person)[0]
         tags = dict(PositionTag.objects.filter(position=position).values_list("tag_id", "level"))
         set_position_tags(wanted={copy.pk: tags}, actor=self.person)
         return keep_answer(request, self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED))
@@ -219,9 +211,7 @@ class EmployeeViewSet(Moving, Writable):
     ordering_fields = ("family_name", "employee_number", "hired_on", "id")
 
     def save(self, values: dict[str, Any], record: Employee | None) -> Employee:
-        employee = record or Employee()
-        for name, value in values.items():
-            setattr(employee, name, value)
+        employee = self.filled(values, record)
         return save_employees(employees=[employee], actor=self.person)[0]
 
 
@@ -249,9 +239,7 @@ class LeaveViewSet(Writable):
     ordering_fields = ("starts_on", "ends_on", "id")
 
     def save(self, values: dict[str, Any], record: Leave | None) -> Leave:
-        leave = record or Leave()
-        for name, value in values.items():
-            setattr(leave, name, value)
+        leave = self.filled(values, record)
         return save_leaves(leaves=[leave], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})

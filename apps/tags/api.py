@@ -49,9 +49,7 @@ class TagViewSet(Writable):
     ordering_fields = ("code", "name", "id")
 
     def save(self, values: dict[str, Any], record: TagCatalog | None) -> TagCatalog:
-        tag = record or TagCatalog()
-        for name, value in values.items():
-            setattr(tag, name, value)
+        tag = self.filled(values, record)
         return save_catalogue(tags=[tag], actor=self.person)[0]
 
 
@@ -81,9 +79,7 @@ class EmployeeTagViewSet(Writable):
     ordering_fields = ("id", "valid_until")
 
     def save(self, values: dict[str, Any], record: EmployeeTag | None) -> EmployeeTag:
-        held = record or EmployeeTag()
-        for name, value in values.items():
-            setattr(held, name, value)
+        held = self.filled(values, record)
         return save_employee_tags(employee_tags=[held], actor=self.person)[0]
 
     @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
