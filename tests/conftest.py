@@ -14,6 +14,7 @@ from apps.users.enums import Role
 from apps.users.groups import sync_groups
 from apps.users.models import User
 from tests import factories
+from tests.databases import django_db_setup  # noqa: F401
 from tests.demo.database import demo, demo_database  # noqa: F401
 from tests.today import TODAY
 

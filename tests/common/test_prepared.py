@@ -226,6 +226,7 @@ class TestConnections:
 
     def test_a_new_connection_prepares_anew(self) -> None:
         sql = "SELECT 'again', %(a)s::int"
+        connection.close()  # what tests before this one prepared goes with their connection
         for number in range(3):
             with transaction.atomic():
                 assert prepared.fetch(sql, {"a": number}) == [("again", number)]

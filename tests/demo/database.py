@@ -7,16 +7,15 @@ that asks, are those of empty tables.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import override_settings
-from psycopg import sql
 
 from apps.changes.drain import drain
+from tests.databases import alone, create, drop, in_database, is_marked, mark, server
 from tests.today import TODAY
 
 # Which worker loads it, the others waiting: an advisory lock of the server.
@@ -25,36 +24,6 @@ LOADING = 0x44454D4F
 
 class Undo(Exception):
     """Raised to roll the clinic back."""
-
-
-@contextmanager
-def in_database(name: str) -> Iterator[None]:
-    """Let the default connection be one to another database of the server meanwhile."""
-    before = connection.settings_dict["NAME"]
-    connection.close()
-    connection.settings_dict["NAME"] = name
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"] = before
-
-
-@contextmanager
-def server() -> Iterator[Any]:
-    """A cursor that speaks to the server about its databases."""
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
-        yield cursor
-
-
-def create(cursor: Any, name: str, template: str) -> None:
-    """Create a database as the copy of another, which nobody may be connected to."""
-    drop(cursor, name)
-    cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-
-
-def drop(cursor: Any, name: str) -> None:
-    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def load(name: str) -> None:
@@ -75,18 +44,13 @@ def demo_database(django_db_setup: Any, django_db_blocker: Any, testrun_uid: str
     shared = f"{own.removesuffix(f'_{worker_id}')}_demo"
     copy = f"{shared}_{worker_id}"
     with django_db_blocker.unblock():
-        with server() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOADING])
-            cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [shared])
-            if cursor.fetchone() != (testrun_uid,):
+        with server() as cursor, alone(cursor, LOADING):
+            if not is_marked(cursor, shared, testrun_uid):
                 connection.close()
                 create(cursor, shared, own)
                 load(shared)
-                cursor.execute(
-                    sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(shared), sql.Literal(testrun_uid))
-                )
+                mark(cursor, shared, testrun_uid)
             create(cursor, copy, shared)
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOADING])
         yield copy
         with server() as cursor:
             drop(cursor, copy)
