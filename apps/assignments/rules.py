@@ -57,6 +57,18 @@ def stage_proposal(case: Mapping[str, Any], actor: Any) -> dict[str, list[int]]:
     return {"assignment": [assignment.pk], "employee": [employee.pk], "position": [position.pk]}
 
 
+def proposed_beside(kind: str) -> str:
+    """Return the SQL of the proposals that share an employee or a position with these of a kind, or with theirs."""
+    own = "b.id" if kind == "assignment" else f"b.{kind}_id"
+    beside = " OR ".join(
+        f"a.{one}_id = ANY (%(ids)s::bigint[])"
+        if one == kind
+        else f"a.{one}_id IN (SELECT b.{one}_id FROM assignments_assignment b WHERE {own} = ANY (%(ids)s::bigint[]))"
+        for one in ("employee", "position")
+    )
+    return f"SELECT a.id FROM assignments_assignment a WHERE a.status = 'PROPOSED' AND ({beside})"
+
+
 register_kind(
     Kind(
         name="assignment",
@@ -79,6 +91,7 @@ register_kind(
             "position": "SELECT a.id FROM assignments_assignment a WHERE a.position_id = ANY (%(ids)s::bigint[])",
         },
         enters=("accept",),
+        proposed_beside={kind: proposed_beside(kind) for kind in ("assignment", "employee", "position")},
         stage=stage_proposal,
     )
 )

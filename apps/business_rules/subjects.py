@@ -21,7 +21,9 @@ class Kind:
     `touches` maps another kind to SQL of pairs (id, other_id), of the ids in the parameter ids: changing the one
     changes what rules say about the other. `reached_from` is the way back: a kind to SQL of the ids of this kind on
     which rules may say something else once those of the other in the parameter ids changed. `enters` are the moves by
-    which a subject itself begins to count, so that before them nothing is held for it. `stage` makes a subject that is
+    which a subject itself begins to count, so that before them nothing is held for it. `proposed_beside` maps a kind to
+    SQL of the ids of this kind that do not count yet and that rules about those in the parameter ids would read if
+    they did; of a kind it does not name, they may read any. `stage` makes a subject that is
     not there from a pinned case and an actor, inside a what-if, and returns ids by kind of all it is about.
     """
 
@@ -34,6 +36,7 @@ class Kind:
     touches: Mapping[str, str] = field(default_factory=dict)
     reached_from: Mapping[str, str] = field(default_factory=dict)
     enters: tuple[str, ...] = ()
+    proposed_beside: Mapping[str, str] = field(default_factory=dict)
     stage: Callable[[Mapping[str, Any], Any], dict[str, list[int]]] | None = None
 
     @property

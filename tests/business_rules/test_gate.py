@@ -14,7 +14,7 @@ from django.utils import translation
 from apps.assignments.models import Assignment
 from apps.assignments.services import change_assignment, propose_assignment
 from apps.business_rules.models import BusinessRule
-from apps.business_rules.services import RulesRefused, WarningsToConfirm, evaluate_rules, judged
+from apps.business_rules.services import RulesRefused, WarningsToConfirm, evaluate_rules, gate, judged
 from apps.common.errors import ConfirmationNeeded
 from apps.fsm.services import Order, TransitionsRefused, apply_transition, apply_transitions
 from apps.tags.models import EmployeeTag
@@ -384,3 +384,64 @@ class TestMany:
             return len(captured)
 
         assert queries(1) == queries(12)
+
+
+class TestInTurn:
+    """More subjects than one statement takes are put to the rules in turn, each with the proposals beside it."""
+
+    @pytest.fixture
+    def pairs(self, clinic: Clinic, rules: Rules) -> list[Assignment]:
+        """Proposals that are too much only together: for four people, and at two positions of 40 hours."""
+        rows = []
+        positions = [PositionFactory(org_unit=clinic.h1, required_weekly_hours=40) for _ in range(4)]
+        for at in range(4):
+            employee = EmployeeFactory(home_unit=clinic.h1, active=True, active__hours="80")
+            rows += [
+                AssignmentFactory(employee=employee, position=position, effective_hours=hours)
+                for position, hours in ((positions[at], 36), (positions[(at + 1) % 2], 25 if at % 2 else 24))
+            ]
+        return rows
+
+    def found(self, clinic: Clinic, rows: list[Assignment], before: list[Assignment]) -> dict[Any, Any]:
+        subjects = {
+            "employee": [row.employee_id for row in rows],
+            "position": [row.position_id for row in rows],
+            "assignment": [row.pk for row in before],
+        }
+        with translation.override("en"):
+            try:
+                with judged(subjects=subjects, actor=clinic.admin, confirmed=True) as judgement:
+                    judgement.add("assignment", [row.pk for row in rows])
+            except RulesRefused:
+                pass
+        return {finding.key: finding.observed for finding in judgement.added}
+
+    @pytest.mark.parametrize("at_a_time", [1, 2, 5])
+    def test_they_find_what_one_statement_finds(
+        self, clinic: Clinic, pairs: list[Assignment], monkeypatch: pytest.MonkeyPatch, at_a_time: int
+    ) -> None:
+        for before in ([], pairs[:3]):
+            together = self.found(clinic, pairs, before)
+            assert {rule for rule, _kind, _pk in together} >= {"MAX_WEEKLY_HOURS"}
+            with monkeypatch.context() as patch:
+                patch.setattr(gate, "AT_A_TIME", at_a_time)
+                assert self.found(clinic, pairs, before) == together
+
+    def test_the_canary_without_the_proposals_beside_them_too_little_is_found(
+        self, clinic: Clinic, pairs: list[Assignment], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = self.found(clinic, pairs, [])
+        monkeypatch.setattr(gate, "AT_A_TIME", 1)
+        monkeypatch.setattr(gate, "_as_accepted", lambda some, subjects: tuple(some.get("assignment", ())))
+        assert len(self.found(clinic, pairs, [])) < len(together)
+
+    def test_what_no_longer_is_a_proposal_is_not_sent_along(
+        self, clinic: Clinic, pairs: list[Assignment], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gate, "AT_A_TIME", 1)
+        subjects = {"assignment": {row.pk for row in pairs}}
+        some = {"employee": [pairs[0].employee_id]}
+        near = gate._as_accepted(some, subjects)
+        assert {pairs[0].pk, pairs[1].pk} <= set(near) < subjects["assignment"]
+        Assignment.objects.filter(pk=pairs[0].pk).update(status="ACTIVE", accepted_at="2026-12-01T00:00Z")
+        assert set(gate._as_accepted(some, subjects)) == set(near) - {pairs[0].pk}

@@ -18,7 +18,7 @@ from apps.common import prepared
 from apps.common.clock import today
 from apps.common.errors import ConfirmationNeeded, Reason, Refusal
 
-from ..enums import Severity
+from ..enums import Severity, SubjectKind
 from ..questions import Question, as_accepted_of
 from ..sql import settings_in_effect
 from ..subjects import kind_named
@@ -86,6 +86,21 @@ def _in_turn(subjects: Ids) -> Iterator[dict[str, list[int]]]:
                 yield {kind: list(some)}
 
 
+def _as_accepted(some: Mapping[str, list[int]], subjects: Ids) -> tuple[int, ...]:
+    """Return the proposals among the subjects that count as accepted where some of them are asked about.
+
+    Of few all; of many only those that still are proposals and can matter: a million ids would go with every turn.
+    """
+    proposals = subjects[SubjectKind.ASSIGNMENT]
+    if not proposals or sum(map(len, subjects.values())) <= AT_A_TIME:
+        return as_accepted_of(subjects)
+    beside = kind_named(SubjectKind.ASSIGNMENT).proposed_beside
+    if not set(some) <= set(beside):
+        return as_accepted_of(subjects)
+    near = (pk for kind, ids in some.items() for (pk,) in prepared.fetch(beside[kind], {"ids": ids}))
+    return tuple(sorted({pk for pk in near if pk in proposals}))
+
+
 class Judgement:
     """What a change adds: filled in when the block of `judged` ends well.
 
@@ -149,9 +164,8 @@ class Judgement:
             fresh[kind] -= own
             if gone[kind]:
                 self._forget(gone)
-        accepted = as_accepted_of(fresh)
         for some in _in_turn(fresh):
-            question = Question(self.on, some, as_accepted=accepted, at_gate=True)
+            question = Question(self.on, some, as_accepted=_as_accepted(some, fresh), at_gate=True)
             for finding in ask(self.settings, question, self.unjudged):
                 self.before[finding.key] = finding.observed
         for kind, pks in fresh.items():
@@ -160,9 +174,9 @@ class Judgement:
     def look_after(self) -> None:
         """Find what the change added, in the easiest order to fix."""
         self.found, self.added = [], []
-        accepted, is_long = as_accepted_of(self.subjects), sum(map(len, self.subjects.values())) > AT_A_TIME
+        is_long = sum(map(len, self.subjects.values())) > AT_A_TIME
         for some in _in_turn(self.subjects):
-            question = Question(self.on, some, as_accepted=accepted, at_gate=True)
+            question = Question(self.on, some, as_accepted=_as_accepted(some, self.subjects), at_gate=True)
             # A rule that gave no answer before is not asked: what it found now might have stood all along.
             found = ask(self.settings, question, self.unjudged)
             added = [finding for finding in found if self._is_added(finding)]
