@@ -231,12 +231,13 @@ class Judgement:
 
     def _take(self, kind: str, ids: set[int], fresh: Ids, gone: Ids | None = None) -> None:
         """Add subjects and those they touch; tell which of all these were not known, and whom those `gone` touch."""
-        fresh[kind] |= ids - self.subjects[kind]
+        new = ids - self.subjects[kind]
+        fresh[kind] |= new
         self.subjects[kind] |= ids
         for other, sql in kind_named(kind).touches.items():
             for some in batched(sorted(ids), AT_A_TIME, strict=False):
                 pairs = prepared.fetch(sql, {"ids": list(some)})
-                self.touched.add(kind, other, pairs)
+                self.touched.add(kind, other, (pair for pair in pairs if pair[0] in new))
                 others = {other_pk for _pk, other_pk in pairs}
                 fresh[other] |= others - self.subjects[other]
                 self.subjects[other] |= others
