@@ -30,14 +30,22 @@ def held(kind: int, pk: int) -> Iterator[bool]:
 
 @contextmanager
 def patient(seconds: int) -> Iterator[None]:
-    """Let each statement of the block take so long, whatever the session allows otherwise."""
+    """Let each statement of the block take so long, whatever the session allows otherwise.
+
+    The server says nothing meanwhile that is no warning: what it says is read inside the driver, which would swallow
+    the exception by which a worker ends work that takes too long.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
+        cursor.execute(
+            "SELECT set_config('statement_timeout', %s, false), set_config('client_min_messages', 'warning', false)",
+            [f"{seconds}s"],
+        )
     try:
         yield
     finally:
         with connection.cursor() as cursor:
             cursor.execute("RESET statement_timeout")
+            cursor.execute("RESET client_min_messages")
 
 
 @contextmanager

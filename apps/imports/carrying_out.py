@@ -106,7 +106,11 @@ def _end(job: ImportJob, state: str) -> None:
 
 @contextmanager
 def _telling(pk: int) -> Iterator[Tell]:
-    """Yield what notes how far a job has come and raises Cancelled where somebody asked for that."""
+    """Yield what notes how far a job has come and raises Cancelled where somebody asked for that.
+
+    It looks at the clock too: the exception that ends a task may be raised where it is swallowed.
+    """
+    until = time.monotonic() + settings.COVERIS_IMPORT_SECONDS
     with noting(f"import {pk}") as note:
         # Whoever asks for a stop holds the row for a moment; nobody is to wait long for a note.
         note("SET lock_timeout = '500ms'", ())
@@ -116,5 +120,7 @@ def _telling(pk: int) -> Iterator[Tell]:
             # Once rows are being written it is nearly over: what is asked then comes too late.
             if cancelled and stage != Stage.WRITING:
                 raise Cancelled
+            if time.monotonic() > until:
+                raise SoftTimeLimitExceeded
 
         yield tell
