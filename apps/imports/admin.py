@@ -23,6 +23,7 @@ from apps.business_rules.admin.words import page_of, sentence_of
 from apps.business_rules.models import RuleViolation
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.admin.dialogs import PAGE_MEDIA, Dialog, Dialogs, text_field
+from apps.common.admin.telling import told
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.errors import Refusal
 
@@ -293,23 +294,20 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
         job = self._posted(request, object_id)
         page = HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
         if not is_small(job):
-            try:
+            with told(request):
                 request_confirm(
                     job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", "")
                 )
-            except Refusal as refusal:
-                for sentence in refusal.explain():
-                    messages.error(request, sentence)
             return page
-        try:
-            report = confirm(job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", ""))
-        except NotConfirmed:
-            preview(job=job, actor=_person(request))
-            messages.warning(request, _("Other warnings came up meanwhile. Look at them again, then confirm."))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
-        else:
+        with told(request):
+            try:
+                report = confirm(
+                    job=job, actor=_person(request), confirmed_warnings=request.POST.get("confirmation", "")
+                )
+            except NotConfirmed:
+                preview(job=job, actor=_person(request))
+                messages.warning(request, _("Other warnings came up meanwhile. Look at them again, then confirm."))
+                return page
             if report.ok or report.created + report.updated:
                 messages.success(request, _("The sheet is in."))
             else:
@@ -319,13 +317,10 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
     def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Keep what was chosen of rows that somebody else changed, and look at the sheet again."""
         job = self._posted(request, object_id)
-        try:
+        with told(request):
             for part, sides in sides_of(request, job).items():
                 job = choose(job=job, actor=_person(request), sides=sides, part=part)
             self._look(request, job)
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def mode_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -334,57 +329,36 @@ class ImportJobAdmin(ListExportMixin, Dialogs, ReadOnlyAdmin):
         mode = request.POST.get("mode", "")
         if mode not in Mode.values:
             raise PermissionDenied
-        try:
+        with told(request):
             self._look(request, pick_mode(job=job, actor=_person(request), mode=mode))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def abandon_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._posted(request, object_id)
-        try:
+        with told(request, done=_("The file was dropped; nothing was changed.")):
             abandon(job=job, actor=_person(request))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
-        else:
-            messages.success(request, _("The file was dropped; nothing was changed."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_changelist"))
 
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Have the worker stop that is at it."""
         job = self._posted(request, object_id)
-        try:
+        with told(request, done=_("It is being stopped; nothing will be changed.")):
             cancel(job=job, actor=_person(request))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
-        else:
-            messages.success(request, _("It is being stopped; nothing will be changed."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def reading_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Read the sheets as somebody says, and look at them again."""
         job = self._posted(request, object_id)
-        try:
+        with told(request):
             corrections = corrections_from(job, _person(request), request.POST)
             self._look(request, correct(job=job, actor=_person(request), corrections=corrections))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def forget_reading_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Forget how such sheets were read the last time."""
         job = self._posted(request, object_id)
-        try:
+        with told(request, done=_("Forgotten: the sheet is read as usual.")):
             self._look(request, forget_reading(job=job, actor=_person(request)))
-        except Refusal as refusal:
-            for sentence in refusal.explain():
-                messages.error(request, sentence)
-        else:
-            messages.success(request, _("Forgotten: the sheet is read as usual."))
         return HttpResponseRedirect(reverse("admin:imports_importjob_change", args=[job.pk]))
 
     def refused_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -21,9 +21,9 @@ from unfold.decorators import display
 
 from apps.common.admin import ReadOnlyAdmin
 from apps.common.admin.dialogs import PAGE_MEDIA
+from apps.common.admin.telling import told
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.columns import moment_column
-from apps.common.errors import Refusal
 
 from .export_job import ExportJob, ExportState
 from .exporting import LOOKS, ListExportMixin, PieceByPiece, as_file, forget_waiting
@@ -108,13 +108,12 @@ class ExportJobAdmin(ListExportMixin, ReadOnlyAdmin):
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         job = self._job(request, object_id)
-        try:
+        with told(request):
             job, pieces = hand_out(job=job, actor=_person(request))
-        except Refusal as refusal:
-            return self._told(request, job, refusal)
-        answer = as_file(PieceByPiece(pieces, content_type=FORMATS[job.format]), job.kind, job.format)
-        answer["Content-Length"] = str(job.size)
-        return answer
+            answer = as_file(PieceByPiece(pieces, content_type=FORMATS[job.format]), job.kind, job.format)
+            answer["Content-Length"] = str(job.size)
+            return answer
+        return HttpResponseRedirect(reverse("admin:imports_exportjob_change", args=[job.pk]))
 
     def drop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Stop a file that is being made, or drop one that is ready."""
@@ -122,16 +121,8 @@ class ExportJobAdmin(ListExportMixin, ReadOnlyAdmin):
             raise PermissionDenied
         job = self._job(request, object_id)
         was_ready = job.state == ExportState.READY
-        try:
+        with told(request, done=_("The file was dropped.") if was_ready else _("It is being stopped.")):
             drop_export(job=job, actor=_person(request))
-        except Refusal as refusal:
-            return self._told(request, job, refusal)
-        messages.success(request, _("The file was dropped.") if was_ready else _("It is being stopped."))
-        return HttpResponseRedirect(reverse("admin:imports_exportjob_change", args=[job.pk]))
-
-    def _told(self, request: HttpRequest, job: ExportJob, refusal: Refusal) -> HttpResponse:
-        for sentence in refusal.explain():
-            messages.error(request, sentence)
         return HttpResponseRedirect(reverse("admin:imports_exportjob_change", args=[job.pk]))
 
     def _job(self, request: HttpRequest, object_id: str) -> ExportJob:
