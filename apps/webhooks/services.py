@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.common.acting import acting
 from apps.common.errors import Reason, Refusal
-from apps.common.saving import refuse_outside, save_rows, within_scope
+from apps.common.saving import in_words, refuse_outside, within_scope
 
 from .enums import DeliveryState, Topic
 from .models import WebhookDelivery, WebhookEndpoint, WebhookHealth
@@ -22,6 +22,8 @@ from .targets import TargetRefused, addresses_of, parts_of
 if TYPE_CHECKING:
     from apps.users.models import User
 
+# What a form writes; a secret has its own way.
+WRITTEN = ("name", "url", "topics", "org_unit", "is_active")
 # So long the secret before signs beside the new one.
 BOTH_SIGN = timedelta(hours=24)
 # How long deliveries are kept: sent ones, dead ones; and how long one may wait for an endpoint that does not answer.
@@ -32,7 +34,8 @@ FORGOTTEN_AT_ONCE = 10_000
 def save_endpoint(*, endpoint: WebhookEndpoint, actor: User | None, reason: str = "") -> str:
     """Create or change an endpoint; return the secret of a new one, which is told this once, else "".
 
-    Raise Refusal if its address is none we may post to: looked up now, and again with every post.
+    Raise Refusal if its address is none we may post to (looked up now, and again with every post), ValidationError for
+    other values that are not right.
     """
     try:
         addresses_of(parts_of(endpoint.url))
@@ -43,7 +46,9 @@ def save_endpoint(*, endpoint: WebhookEndpoint, actor: User | None, reason: str 
         secret = new_secret()
         endpoint.sealed_secret = seal(secret)
     with acting(actor, reason), within_scope(WebhookEndpoint, [endpoint], actor):
-        save_rows(WebhookEndpoint, [endpoint], leave=() if secret else SECRETS)
+        endpoint.full_clean(exclude=SECRETS)
+        with in_words():
+            endpoint.save(update_fields=None if secret else (*WRITTEN, "updated_at"))
         # Somebody looked after it: it is tried at once.
         WebhookHealth.objects.filter(endpoint=endpoint).update(failures=0, rests_until=None)
     return secret

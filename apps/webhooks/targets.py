@@ -72,7 +72,7 @@ def parts_of(url: str) -> Parts:
         raise TargetRefused(_("An address with a name or password in it is not taken: the signature says who we are."))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if any(character <= " " or character > "~" for character in path):
-        raise TargetRefused(_("This is no address: write blanks and accents in it as %XX."))
+        raise TargetRefused(_("This is no address: write blanks and accents in its path percent-encoded."))
     return Parts(parts.scheme, host, port or PORTS[parts.scheme], path)
 
 

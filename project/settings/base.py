@@ -271,6 +271,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "WEBHOOKS": [
+        "apps.webhooks.schema.employee_status",
+        "apps.webhooks.schema.assignment_status",
+        "apps.webhooks.schema.position_coverage",
+        "apps.webhooks.schema.violation_state",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "EmployeeStatusEnum": "apps.fsm.employee_fsm.EmployeeStatus",
         "AssignmentStatusEnum": "apps.assignments.assignment_fsm.AssignmentStatus",

@@ -109,9 +109,9 @@ def test_the_states_in_sql_are_those_of_the_formula(db: Any) -> None:
 
 
 def test_violations_are_written_when_they_open_and_when_they_are_over(clinic: Clinic, endpoint_at: Make) -> None:
+    assignment = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=61, accepted=True)
     install_rules()
     endpoint_at(NOWHERE)
-    assignment = AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=61, accepted=True)
     drain()
     sweep(actor=None)
     opened = written(Topic.VIOLATION_STATE)
@@ -189,11 +189,11 @@ def test_an_endpoint_of_a_unit_is_told_of_it_and_what_is_below_alone(clinic: Cli
 
 
 def test_violations_of_every_kind_of_subject_keep_the_scope(clinic: Clinic, endpoint_at: Make) -> None:
-    install_rules()
     endpoint_at(NOWHERE, name="h1", org_unit=clinic.h1)
     endpoint_at(NOWHERE, name="all")
     AssignmentFactory(employee=clinic.nurse, position=clinic.p1, effective_hours=61, accepted=True)
     AssignmentFactory(employee=clinic.surgeon, position=clinic.p2, effective_hours=61, accepted=True)
+    install_rules()
     drain()
     sweep(actor=None)
 

@@ -204,7 +204,7 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
     def waits(self, endpoint: Any) -> Any:
         return _counted(endpoint, endpoint.waiting, DeliveryState.WAITING)
 
-    @display(description=_("dead letters"))
+    @display(description=_("deliveries given up"))
     def given_up(self, endpoint: Any) -> Any:
         return _counted(endpoint, endpoint.dead, DeliveryState.DEAD)
 
