@@ -476,6 +476,7 @@ def test_no_transaction_is_open_while_a_receiver_is_waited_for(hearing: Receiver
         says(204)(handler)
 
     hearing.behaviour = look
-    events(endpoint_at(hearing.url)[0], 3)
-    assert send_due().taken == 3
-    assert open_transactions == [0, 0, 0]
+    # One alone: with more, another one's answer may be recorded just then.
+    events(endpoint_at(hearing.url)[0])
+    assert send_due().taken == 1
+    assert open_transactions == [0]

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import number_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import BooleanRadioFilter
@@ -184,7 +184,7 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
     @display(description=_("events"))
     def told_of(self, endpoint: WebhookEndpoint) -> Any:
         names = dict(ASKABLE)
-        return format_html_join(format_html("<br>"), "{}", ((names.get(topic, topic),) for topic in endpoint.topics))
+        return ", ".join(str(names.get(topic, topic)) for topic in endpoint.topics)
 
     @display(description=_("unit"))
     def unit(self, endpoint: WebhookEndpoint) -> Any:
