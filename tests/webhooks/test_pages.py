@@ -85,13 +85,13 @@ def test_a_new_secret_is_asked_for_and_shown_once(browser: Client, endpoint_at: 
     assert old not in asked.text
     endpoint.refresh_from_db()
     assert unseal(endpoint.sealed_secret) == old
-    answer = browser.post(address, {"keep_old": "on"})
+    answer = browser.post(address, {"old": "kept"})
     endpoint.refresh_from_db()
     new = unseal(endpoint.sealed_secret)
     assert new != old
     assert new in answer.text
     assert unseal(endpoint.sealed_old_secret) == old
-    browser.post(address, {})
+    browser.post(address, {"old": "ended"})
     endpoint.refresh_from_db()
     assert endpoint.sealed_old_secret == ""
 
@@ -186,7 +186,7 @@ def test_nobody_but_an_administrator_sees_or_does_anything(
         f"{ENDPOINTS}{endpoint.pk}/secret/", f"{ENDPOINTS}{endpoint.pk}/trial/", f"{ENDPOINTS}{endpoint.pk}/delete/",
         f"{ENDPOINTS}{endpoint.pk}/history/", DELIVERIES, f"{DELIVERIES}{letter.pk}/change/",
     ):  # fmt: skip
-        for answer in (browser.get(address), browser.post(address, {"keep_old": "on", "post": "yes"})):
+        for answer in (browser.get(address), browser.post(address, {"old": "ended", "post": "yes"})):
             assert answer.status_code in (302, 403, 404), address
             assert endpoint.url not in answer.text
     endpoint.refresh_from_db()
@@ -204,7 +204,7 @@ def test_an_administrator_of_a_part_has_the_webhooks_of_this_part_alone(
     assert browser.get(f"{ENDPOINTS}{own.pk}/change/").status_code == 200
     for endpoint in (other, whole):
         assert browser.get(f"{ENDPOINTS}{endpoint.pk}/change/").status_code == 404
-        assert browser.post(f"{ENDPOINTS}{endpoint.pk}/secret/", {}).status_code == 404
+        assert browser.post(f"{ENDPOINTS}{endpoint.pk}/secret/", {"old": "ended"}).status_code == 404
     # Nor may one be made that tells of more than they see.
     answer = browser.post(f"{ENDPOINTS}add/", filled(hearing.url, name="mine"))
     assert "outside the part of the organisation" in answer.text

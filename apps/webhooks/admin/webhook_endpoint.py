@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
+from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -17,10 +18,10 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.common.admin import BaseAdmin, HistoryMixin
-from apps.common.admin.dialogs import Dialog, Dialogs
+from apps.common.admin.dialogs import Dialog, Dialogs, choice_field
 from apps.common.badges import Tone, badge, two_lines
 from apps.common.columns import short_moment
 from apps.imports.exporting import ListExportMixin
@@ -31,13 +32,15 @@ from ..services import remove_endpoint, renew_secret, save_endpoint, send_trial
 from .looks import LOOKS
 
 DELIVERIES = "admin:webhooks_webhookdelivery_changelist"
+KEPT, ENDED = "kept", "ended"
+OLD_SECRET = ((KEPT, _("signs beside the new one for another 24 hours")), (ENDED, _("signs no more, from now on")))
 
 
 class EndpointForm(forms.ModelForm):
     """An endpoint as it is filled in; its secret is made, never typed."""
 
     topics = forms.MultipleChoiceField(
-        label=_("events"), choices=ASKABLE, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        label=_("Events"), choices=ASKABLE, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text=_("What the receiver is told of."),
     )  # fmt: skip
 
@@ -73,6 +76,10 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
 
         return [view("secret", self.secret_view), view("trial", self.trial_view), *super().get_urls()]
 
+    @property
+    def media(self) -> Media:
+        return super().media + LOOKS
+
     # Writing
 
     def perform_save(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
@@ -95,10 +102,11 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
             submit=_now("Make a new secret"),
             back=self._page_of(endpoint),
             fields={
-                "keep_old": forms.BooleanField(
-                    label=_now("The old one signs for another 24 hours"),
-                    help_text=_now("So that nothing is lost while the receiver changes. Not if others know it."),
-                    required=False, initial=True, widget=UnfoldBooleanSwitchWidget(),
+                "old": choice_field(
+                    OLD_SECRET,
+                    label=_now("The old secret"),
+                    help_text=_now("The day is for the receiver to change. Not if others know the old one."),
+                    required=True,
                 )
             },
         )  # fmt: skip
@@ -109,7 +117,7 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
         form = dialog.form(request.POST)
         if not form.is_valid():
             return self.show_dialog(request, dialog, form)
-        keeps = form.cleaned_data["keep_old"]
+        keeps = form.cleaned_data["old"] == KEPT
         secret = renew_secret(endpoint=endpoint, keep_old=keeps, actor=request.user)  # type: ignore[arg-type]
         return self._shown_once(request, endpoint, secret)
 
@@ -174,7 +182,7 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
     def standing(self, endpoint: WebhookEndpoint) -> Any:
         health = _health(endpoint)
         if not endpoint.is_active:
-            return badge(_now("off"), Tone.GREY, "pause_circle")
+            return badge(_now("paused"), Tone.GREY, "pause_circle")
         if health is None or (health.last_success_at is None and not health.failures):
             return badge(_now("nothing sent yet"), Tone.GREY, "schedule")
         if health.failures:
@@ -183,6 +191,8 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
 
     @display(description=_("events"))
     def told_of(self, endpoint: WebhookEndpoint) -> Any:
+        if set(endpoint.topics) == {topic for topic, _label in ASKABLE}:
+            return _now("everything")
         names = dict(ASKABLE)
         return ", ".join(str(names.get(topic, topic)) for topic in endpoint.topics)
 
