@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.org.querysets import in_units_of, scope_of
@@ -45,6 +45,3 @@ class EndpointQuerySet(AdministratorsRows):
 
 class DeliveryQuerySet(AdministratorsRows):
     unit_path = "endpoint__org_unit"
-
-    def dead(self) -> Self:
-        return self.filter(Q(state=DeliveryState.DEAD))
