@@ -49,25 +49,24 @@ IS_DUE = f"""
     )
 """
 # The oldest of each endpoint, as many as it may have under way: a slow one keeps no place of the others.
-CLAIM = f"""
-    WITH chosen AS (
-        SELECT d.id FROM webhooks_webhookendpoint e
-        LEFT JOIN webhooks_webhookhealth h ON h.endpoint_id = e.id
-        LEFT JOIN unnest(%(busy)s::bigint[], %(under_way)s::int[]) AS b (endpoint_id, number) ON b.endpoint_id = e.id
-        CROSS JOIN LATERAL (
-            SELECT d.id, d.not_before FROM webhooks_webhookdelivery d WHERE {DUE}
-            ORDER BY d.not_before, d.id
-            LIMIT GREATEST(
-                CASE WHEN COALESCE(h.failures, 0) < %(patience)s THEN %(at_once)s ELSE 1 END - COALESCE(b.number, 0), 0
-            )
-            FOR UPDATE OF d SKIP LOCKED
-        ) d
-        WHERE {AWAKE}
-        ORDER BY d.not_before, d.id LIMIT %(limit)s
-    )
-    UPDATE webhooks_webhookdelivery d SET attempts = d.attempts + 1, not_before = %(now)s + %(lease)s
-    FROM chosen WHERE d.id = chosen.id
-    RETURNING d.id
+CHOOSE = f"""
+    SELECT d.id FROM webhooks_webhookendpoint e
+    LEFT JOIN webhooks_webhookhealth h ON h.endpoint_id = e.id
+    LEFT JOIN unnest(%(busy)s::bigint[], %(under_way)s::int[]) AS b (endpoint_id, number) ON b.endpoint_id = e.id
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.not_before FROM webhooks_webhookdelivery d WHERE {DUE}
+        ORDER BY d.not_before, d.id
+        LIMIT GREATEST(
+            CASE WHEN COALESCE(h.failures, 0) < %(patience)s THEN %(at_once)s ELSE 1 END - COALESCE(b.number, 0), 0
+        )
+        FOR UPDATE OF d SKIP LOCKED
+    ) d
+    WHERE {AWAKE}
+    ORDER BY d.not_before, d.id LIMIT %(limit)s
+"""
+CLAIM = """
+    UPDATE webhooks_webhookdelivery SET attempts = attempts + 1, not_before = %(now)s + %(lease)s
+    WHERE id = ANY (%(ids)s)
 """
 
 
@@ -151,7 +150,6 @@ def claim(*, now: datetime, limit: int, busy: dict[int, int] | None = None) -> S
     busy = busy or {}
     params: dict[str, Any] = {
         "now": now,
-        "lease": LEASE,
         "limit": limit,
         "patience": PATIENCE,
         "at_once": AT_ONCE_AN_ENDPOINT,
@@ -159,8 +157,11 @@ def claim(*, now: datetime, limit: int, busy: dict[int, int] | None = None) -> S
         "under_way": list(busy.values()),
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM, params)
+        # Two statements: see the traps in docs/locking.md.
+        cursor.execute(CHOOSE, params)
         ids = [row[0] for row in cursor.fetchall()]
+        if ids:
+            cursor.execute(CLAIM, {"now": now, "lease": LEASE, "ids": ids})
     if not ids:
         return []
     return list(WebhookDelivery.objects.filter(pk__in=ids).select_related("endpoint").order_by("pk"))

@@ -349,9 +349,13 @@ def test_two_workers_at_once_post_each_event_once(hearing: Receiver, endpoint_at
 def test_canary_without_the_claim_two_workers_post_twice(
     hearing: Receiver, endpoint_at: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unclaimed = sending.CLAIM.replace("FOR UPDATE OF d SKIP LOCKED", "").replace("%(now)s + %(lease)s", "d.not_before")
-    assert unclaimed != sending.CLAIM
-    monkeypatch.setattr(sending, "CLAIM", unclaimed)
+    for name, claiming, not_claiming in (
+        ("CHOOSE", "FOR UPDATE OF d SKIP LOCKED", ""),
+        ("CLAIM", "%(now)s + %(lease)s", "not_before"),
+    ):
+        statement = getattr(sending, name)
+        assert claiming in statement
+        monkeypatch.setattr(sending, name, statement.replace(claiming, not_claiming))
     hearing.behaviour = after(0.05)
     events(endpoint_at(hearing.url)[0], 10)
     in_threads(2, lambda: send_due(seconds=1.0))
