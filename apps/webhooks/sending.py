@@ -65,7 +65,7 @@ CHOOSE = f"""
     ORDER BY d.not_before, d.id LIMIT %(limit)s
 """
 CLAIM = """
-    UPDATE webhooks_webhookdelivery SET attempts = attempts + 1, not_before = %(now)s + %(lease)s
+    UPDATE webhooks_webhookdelivery SET attempts = attempts + 1, not_before = %(until)s
     WHERE id = ANY (%(ids)s)
 """
 
@@ -161,7 +161,7 @@ def claim(*, now: datetime, limit: int, busy: dict[int, int] | None = None) -> S
         cursor.execute(CHOOSE, params)
         ids = [row[0] for row in cursor.fetchall()]
         if ids:
-            cursor.execute(CLAIM, {"now": now, "lease": LEASE, "ids": ids})
+            cursor.execute(CLAIM, {"until": now + LEASE, "ids": ids})
     if not ids:
         return []
     return list(WebhookDelivery.objects.filter(pk__in=ids).select_related("endpoint").order_by("pk"))
