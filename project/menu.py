@@ -135,6 +135,8 @@ MENU: list[tuple[Any, list[Line]]] = [
             Line("sync_problem", "changes.deadletter"),
             Line("fact_check", "changes.proof"),
             Line("mail", "inbox.digest"),
+            Line("webhook", "webhooks.webhookendpoint"),
+            Line("outbox", "webhooks.webhookdelivery"),
         ],
     ),
 ]

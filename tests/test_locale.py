@@ -30,6 +30,7 @@ ALIKE = {
     "API", "General", "No", "Supervisor", "ms", "no", "%(n)d h", "%(n)d min", "%(n)d s", "%(seconds)s s",
     "%(rule)s: %(sentence)s %(remedy)s", "%(field)s: %(old)s → %(new)s", "%(time)s ms", "%(who)s: %(condition)s.",
     "2026-01-31, today + 30 days",
+    "webhook", "webhooks",
 }  # fmt: skip
 # Parts of the theme whose pages and fields are not used here.
 UNUSED = ("contrib/", "mixins/dataset", "mixins/nested", "mixins/formfield", "templates/admin/auth/", "unfold_crispy/")

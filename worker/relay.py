@@ -1,6 +1,7 @@
-"""From the outbox to the broker: `python -m worker.relay`.
+"""From the outboxes to the broker: `python -m worker.relay`.
 
-Listens for the marks' notification, looks some times after each and once a second besides, and rings a worker.
+Listens for the marks' notification, looks some times after each and once a second besides, and rings a worker: for
+marks to be worked off, and for webhooks that are due.
 Everything that can be lost here is only a bell: the marks stay in the database until a worker has worked them off. No
 request ever waits for a broker.
 """
@@ -18,8 +19,8 @@ import psycopg
 
 logger = logging.getLogger("worker.relay")
 
-QUEUE = "recompute"
-TASK = "changes.drain"
+QUEUE, TASK = "recompute", "changes.drain"
+POST_QUEUE, POST_TASK = "webhooks", "webhooks.send"
 POLL_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.06  # after a bell, then twice as long each time: marks made just after another do not notify
 BEAT_SECONDS = 5.0
@@ -34,16 +35,16 @@ class Bell:
         self._connection: Any = None
         self._producer: Any = None
 
-    def ring(self) -> bool:
+    def ring(self, queue: str = QUEUE, task: str = TASK) -> bool:
         """Send one message unless enough are unheard; return whether one was sent. Raises what the broker raises."""
         from worker.celery import app
 
         if self._connection is None:
             self._connection = app.connection_for_write()
             self._producer = app.amqp.Producer(self._connection)
-        if self._producer.channel.client.llen(QUEUE) >= BELLS:
+        if self._producer.channel.client.llen(queue) >= BELLS:
             return False
-        app.send_task(TASK, queue=QUEUE, producer=self._producer, retry=False, ignore_result=True, expires=60)
+        app.send_task(task, queue=queue, producer=self._producer, retry=False, ignore_result=True, expires=60)
         return True
 
     def hang_up(self) -> None:
@@ -103,21 +104,24 @@ class Relay:
         from django.db import connection
 
         from apps.changes.freshness import beat
+        from apps.webhooks.sending import is_due
 
         with connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT 1 FROM changes_mark WHERE attempts = 0)")
             (waiting,) = cursor.fetchone()
         if waiting:
-            self._ring()
+            self._ring(QUEUE, TASK)
+        if is_due():
+            self._ring(POST_QUEUE, POST_TASK)
         if time.monotonic() >= self._beat_due:
             beat("relay")
             self._beat_due = time.monotonic() + BEAT_SECONDS
 
-    def _ring(self) -> None:
+    def _ring(self, queue: str, task: str) -> None:
         try:
-            self.bell.ring()
+            self.bell.ring(queue, task)
         except Exception as error:
-            # Whatever a broker and its client can raise: the marks wait, the next turn tries again.
+            # Whatever a broker and its client can raise: what waits stays there, the next turn tries again.
             if not self._broker_down:
                 logger.warning("the broker is away, changes wait in the database: %s", error)
             self._broker_down = True

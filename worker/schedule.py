@@ -63,6 +63,10 @@ JOBS = (
         _("Somebody asked for it on the inbox."),
     ),
     Job(
+        _("Post what webhooks are to tell"), "webhooks.send", schedule(5),
+        _("Events are posted by a message; this finds those whose message was lost, and those to be tried again."),
+    ),
+    Job(
         _("Send the digests of the day"), "inbox.send_digests", schedule(300),
         _("From COVERIS_DIGEST_HOUR on, one mail to whoever asked for it, with what changed since the last one."),
     ),
@@ -109,6 +113,10 @@ JOBS = (
     Job(
         _("Look for coverage running out"), "inbox.refresh_alerts", daily(4, 0),
         _("The inbox tells which hours stop in the days to come; what is over is forgotten."),
+    ),
+    Job(
+        _("Forget old deliveries of webhooks"), "webhooks.forget_old", daily(4, 15),
+        _("Sent ones are kept for a week, dead ones for three months; what waited for three days is given up."),
     ),
     Job(
         _("Forget old sign-ins of the interface"), "api.forget_old", daily(4, 30),

@@ -119,6 +119,7 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source("inbox.attention", "inbox_historicalattention", OF_SUBJECTS),
     _history("inbox.subscription"),
+    _history("webhooks.webhookendpoint"),
     Source("users.user", "users_historicaluser", {}, record=""),
 )  # fmt: skip
 BY_NAME = {source.name: source for source in SOURCES}

@@ -65,6 +65,8 @@ ADMINISTERED = (
     "changes.mark",
     "changes.deadletter",
     "changes.proof",
+    "webhooks.webhookendpoint",
+    "webhooks.webhookdelivery",
 )
 
 # What each role adds to the one below it: model label → verbs.

@@ -51,12 +51,12 @@ WEB = Process(
     stop_seconds=15.0,
 )
 RELAY = Process("relay", ("python", "-m", "worker.relay"))
-WORKER = Process("worker", _worker("worker", "default,recompute"))
+WORKER = Process("worker", _worker("worker", "default,recompute,webhooks"))
 IMPORT_WORKER = Process("import-worker", _worker("import", "import", "-c", "2"))
 BEAT = Process("beat", ("celery", "-A", "worker", "beat", "-l", "INFO"))
 PREPARE = ("python", "manage.py", "prepare")
 
 STACK = (WEB, RELAY, WORKER, IMPORT_WORKER, BEAT)
 # What a single command needs beside it: figures drain, and imports are worked off by the same worker.
-ONE_WORKER = Process("worker", _worker("worker", "default,recompute,import"))
+ONE_WORKER = Process("worker", _worker("worker", "default,recompute,webhooks,import"))
 FOR_A_COMMAND = (RELAY, ONE_WORKER)

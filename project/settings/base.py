@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "apps.assignments",
     "apps.offer",
     "apps.demand",
+    "apps.webhooks",
     "apps.audit_log",
     "apps.inbox",
     "apps.imports",
@@ -270,6 +271,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": True,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "WEBHOOKS": [
+        "apps.webhooks.schema.employee_status",
+        "apps.webhooks.schema.assignment_status",
+        "apps.webhooks.schema.position_coverage",
+        "apps.webhooks.schema.violation_state",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "EmployeeStatusEnum": "apps.fsm.employee_fsm.EmployeeStatus",
         "AssignmentStatusEnum": "apps.assignments.assignment_fsm.AssignmentStatus",
@@ -315,6 +322,10 @@ if not 0 <= COVERIS_CLIFF_LEAD_DAYS <= 90:
 COVERIS_DIGEST_HOUR = env.whole("COVERIS_DIGEST_HOUR", 7)
 if not 0 <= COVERIS_DIGEST_HOUR <= 23:
     raise ImproperlyConfigured("COVERIS_DIGEST_HOUR must be an hour of the day, from 0 to 23.")
+# Webhooks: what may be posted to beside public addresses, by https alone unless said otherwise.
+COVERIS_WEBHOOK_NETWORKS = env.networks("COVERIS_WEBHOOK_NETWORKS")
+COVERIS_WEBHOOK_HTTP = env.flag("COVERIS_WEBHOOK_HTTP")
+COVERIS_WEBHOOK_CA_FILE = env.text("COVERIS_WEBHOOK_CA_FILE", "")
 COVERIS_TODAY: date | None = None  # a fixed day, for demonstrations and tests only (local.py)
 
 LOGGING = {

@@ -6,7 +6,7 @@ import re
 from project.devstack.home import CHECKOUT
 from project.devstack.testing import hermetic
 
-READERS = {"text", "flag", "whole", "words", "address"}
+READERS = {"text", "flag", "whole", "words", "address", "networks"}
 # Read by programs of others (uvicorn, docker compose) or, so far, by nothing; the file says which.
 ELSEWHERE = {"FORWARDED_ALLOW_IPS", "REDIS_PASSWORD"}
 RESERVED = {"LOCAL", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from apps.changes.freshness import freshness
 from apps.changes.marks import mark
 from apps.changes.models import Kind, Mark
+from apps.webhooks.enums import Topic
+from apps.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 from .processes import Broker, Child, relay, wait_until
 
@@ -94,3 +98,23 @@ def test_what_it_sends_names_nobody(broker: Broker, running: Child, django_user_
     message = broker.client().lindex("recompute", 0).decode()
     assert '"task": "changes.drain"' in message
     assert '"argsrepr": "()"' in message
+
+
+def due() -> None:
+    """Leave an event that is due, for an endpoint nobody listens at."""
+    endpoint = WebhookEndpoint.objects.create(
+        name="nobody", url="https://receiver.example.org/", topics=[Topic.EMPLOYEE_STATUS], sealed_secret="x"
+    )
+    WebhookDelivery.objects.create(endpoint=endpoint, topic=Topic.EMPLOYEE_STATUS)
+
+
+def test_an_event_that_is_due_rings_for_a_post_and_one_that_rests_does_not(broker: Broker, running: Child) -> None:
+    due()
+    wait_until(lambda: broker.client().llen("webhooks") > 0, 10)
+    time.sleep(2.5)
+    assert 1 <= broker.client().llen("webhooks") <= 2
+    assert bells(broker) == 0
+    WebhookDelivery.objects.update(not_before=timezone.now() + timedelta(hours=1))
+    broker.client().delete("webhooks")
+    time.sleep(2.5)
+    assert broker.client().llen("webhooks") == 0

@@ -18,6 +18,7 @@ FILLED = "INSERT INTO changes_mark (kind, subject_id, alone) SELECT 'unit', id, 
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('changes', '0001_initial'),
         ('demand', '0004_figures_at_hand'),
         ('org', '0006_parents_follow'),
     ]

@@ -176,7 +176,12 @@ def _tables() -> str:
     for config in apps.get_app_configs():
         if not config.name.startswith("apps."):
             continue
-        nouns = [f"{model.__name__}" for model in config.get_models() if not model.__name__.startswith("Historical")]
+        # A proxy is no noun of its own.
+        nouns = [
+            model.__name__
+            for model in config.get_models()
+            if not model.__name__.startswith("Historical") and not model._meta.proxy
+        ]
         rows.append((f"`{config.name}`", config.verbose_name, ", ".join(sorted(nouns)) or "–"))
     return _table(("App", "Shown as", "Nouns"), rows)
 
