@@ -1,8 +1,9 @@
 """Every address of the interface, below /api/v1/."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from .nowhere import Nowhere
 from .router import pages, router
 from .signing_in import LoginView, LogoutView, MeView, PasswordView, RefreshView
 
@@ -15,4 +16,5 @@ urlpatterns = [
     path("auth/password/", PasswordView.as_view(), name="api-password"),
     *pages,
     path("", include(router.urls)),
+    re_path("", Nowhere.as_view()),
 ]

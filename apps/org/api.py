@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from apps.api.filters import Narrowed
 from apps.api.records import Writable
 from apps.api.related import ByCode, Masked
-from apps.api.repeating import answered_before, keep_answer
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.api.transitions import Moving
@@ -167,15 +166,13 @@ class PositionViewSet(Writable):
         from apps.tags.services import set_position_tags
 
         position = self.get_object()
-        if (before := answered_before(request)) is not None:
-            return before
         asked = self.sent(Copy)
         kept = {name: getattr(position, name) for name in ("title", "org_unit", "required_weekly_hours", "opens_on",
                                                            "closes_on")}  # fmt: skip
         copy = save_positions(positions=[Position(code=asked["code"], **kept)], actor=self.person)[0]
         tags = dict(PositionTag.objects.filter(position=position).values_list("tag_id", "level"))
         set_position_tags(wanted={copy.pk: tags}, actor=self.person)
-        return keep_answer(request, self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED))
+        return self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED)
 
 
 class EmployeeSerializer(serializers.ModelSerializer):
