@@ -1,7 +1,7 @@
 """Whatever is sent to an operation, its answer is one that the description foresees.
 
-Every day a few cases an operation and role; `FUZZ=50 ./run test tests/api/test_fuzzing.py` makes as many, and asks at every
-edge of what is described besides. Each is taken back, so that the next one meets the same records.
+Every day a few cases an operation and role; `FUZZ=50 ./run test tests/api/test_fuzzing.py` makes as many, and asks at
+every edge of what is described besides. Each is taken back, so that the next one meets the same records.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def test_an_answer_of_another_shape_is_found(house: Any, records: dict[str, int]
     assert ("GET /api/v1/weeks/", "JsonSchemaError") in found
 
 
-def test_a_failure_is_found(house: Any, records: dict[str, int], description: Any, monkeypatch: Any) -> None:
+def test_a_failure_is_found(house: Any, records: Any, description: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(PositionViewSet, "queryset", None)
     found = faults(description, house.admin, records, "/api/v1/positions")
     assert ("GET /api/v1/positions/", "ServerError") in found
