@@ -88,7 +88,7 @@ class LogPagination(Sized, CursorPagination):
         try:
             with transaction.atomic():
                 return super().paginate_queryset(queryset, request, view)
-        except (ValueError, DjangoValidationError, DataError) as error:
+        except (ValueError, OverflowError, DjangoValidationError, DataError) as error:
             # A cursor is a text that anybody can write: what it says is no place in this log.
             raise NotFound(_("This cursor leads nowhere: take the one in next or previous.")) from error
 

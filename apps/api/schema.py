@@ -50,7 +50,7 @@ UNCHANGED = {304: OpenApiResponse(description="It is still what If-None-Match sa
 
 REPEATABLE = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER,
-    description="A request with this key is done once, however often it is sent. At most 200 characters; kept for a day.",
+    description="A request with this key is done once, however often it is sent. At most 200 characters, kept a day.",
 )  # fmt: skip
 STILL = OpenApiParameter(
     "If-Match",
