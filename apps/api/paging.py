@@ -21,17 +21,15 @@ MOST = 200
 class Sized:
     """`page_size`: a number; of more than there may be at once, the most."""
 
-    page_size = settings.COVERIS_PAGE_SIZE
-    page_size_query_param = "page_size"
-    max_page_size = MOST
+    page_size: int | None = settings.COVERIS_PAGE_SIZE
+    page_size_query_param: str | None = "page_size"
+    max_page_size: int | None = MOST
 
     def get_page_size(self, request: Request) -> int:
-        asked = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        asked = request.query_params.get("page_size", str(self.page_size))
         if not (asked.isascii() and asked.isdigit() and int(asked[:9])):
-            raise ValidationError(
-                {self.page_size_query_param: [_("A number from 1 to %(most)s.") % {"most": self.max_page_size}]}
-            )
-        return min(int(asked[:9]), self.max_page_size)
+            raise ValidationError({"page_size": [_("A number from 1 to %(most)s.") % {"most": MOST}]})
+        return min(int(asked[:9]), MOST)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         described: list[dict[str, Any]] = super().get_schema_operation_parameters(view)  # type: ignore[misc]

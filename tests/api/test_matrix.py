@@ -308,7 +308,9 @@ def test_a_code_out_of_sight_is_answered_like_one_that_is_nobodys(
             if operation.method not in ("post", "patch") or operation.name in OPEN | OWN or "me/" in operation.path:
                 continue
             pk = households["own"].ids.get(operation.prefix, 0)
-            answer = deed(who(role), operation, operation.path.replace("{id}", str(pk)), body)
+            # Numbers are unique in the whole house, and have to be refused as taken.
+            sent = body | ({"employee_number": "NEW"} if operation.prefix == "employees" else {})
+            answer = deed(who(role), operation, operation.path.replace("{id}", str(pk)), sent)
             text = answer.content.decode()
             for code, kind in codes.items():
                 text = text.replace(code, kind)
