@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import DatabaseError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -36,6 +38,16 @@ class PreconditionFailed(exceptions.APIException):
         super().__init__(_("Somebody changed this record meanwhile: read it again, then change it."))
 
 
+class TooLarge(exceptions.APIException):
+    """More was sent than is read."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+    def __init__(self) -> None:
+        super().__init__(_("That is more than is read in one request: send less at once."))
+
+
 def envelope(code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Return the body of a no."""
     return {"code": code, "detail": detail, "errors": list(errors)}
@@ -54,6 +66,10 @@ def answer_to(error: Exception, context: Mapping[str, Any]) -> Response:
             error = exceptions.PermissionDenied()
         case DjangoValidationError():
             error = exceptions.ValidationError(_by_field(error))
+        case RequestDataTooBig():
+            error = TooLarge()
+        case SuspiciousOperation() | BadRequest() | MultiPartParserError():
+            error = exceptions.ParseError()
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flat(error.get_full_details()))
         detail = _("Some values are not right: see errors.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import translation
 from django.utils.http import quote_etag
 from rest_framework import mixins, status
@@ -18,7 +18,7 @@ from apps.common.acting import signing
 
 from .errors import PreconditionFailed
 from .permissions import HasRight, OwnPassword
-from .repeating import answered_before, keep_answer
+from .repeating import once
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -55,15 +55,22 @@ class Alone(APIView):
 
 
 class Deeds(Alone):
-    """A view whose deeds are one signed transaction each, taken back with every answer that says no."""
+    """A view whose deeds are one signed transaction each, taken back with every answer that says no.
+
+    A POST with an Idempotency-Key is done once.
+    """
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         if request.method in SAFE:
             return super().dispatch(request, *args, **kwargs)
-        with transaction.atomic():
-            response = super().dispatch(request, *args, **kwargs)
-            if response.status_code >= status.HTTP_400_BAD_REQUEST:
-                transaction.set_rollback(True)
+        try:
+            with transaction.atomic():
+                response = super().dispatch(request, *args, **kwargs)
+                if response.status_code >= status.HTTP_400_BAD_REQUEST:
+                    transaction.set_rollback(True)
+        except DatabaseError as error:
+            # What PostgreSQL only looks at in the end is told like any other no.
+            response = self.finalize_response(self.request, self.handle_exception(error), *args, **kwargs)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +78,9 @@ class Deeds(Alone):
         if request.method not in SAFE:
             with connection.cursor() as cursor:
                 cursor.execute(*signing([str(request.user.pk), "", "api", ""]))
+        if request.method == "POST" and (handler := getattr(self, "post", None)) is not None:
+            # Here and not in each view: a deed that forgot it would be done twice.
+            self.post = once(handler)
 
 
 class Records(Deeds, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -126,12 +136,10 @@ class Writable(Records):
     """Records that are created and changed here: `save(values, record)` hands on to the service."""
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        if (before := answered_before(request)) is not None:
-            return before
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         record = self.save(serializer.validated_data, None)
-        return keep_answer(request, self.shown(self.fresh(record.pk), status=status.HTTP_201_CREATED))
+        return self.shown(self.fresh(record.pk), status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         record = self.get_object()

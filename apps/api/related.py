@@ -32,7 +32,17 @@ class ByCode(serializers.SlugRelatedField):
 
 
 class Masked(serializers.CharField):
-    """A sensitive text: dots for whoever may not read it, who may not write it either."""
+    """A sensitive text: dots for whoever may not read it, who may not write it either. Dots are no value of it."""
+
+    default_error_messages = {"masked": _("These dots stand for a value somebody may not read: leave the field out.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        from apps.common.cells import MASK
+
+        value: str = super().to_internal_value(data)
+        if value == MASK:
+            self.fail("masked")
+        return value
 
     def to_representation(self, value: Any) -> str:
         from apps.common.cells import MASK

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,6 +31,17 @@ class KeyTaken(APIException):
 
     def __init__(self) -> None:
         super().__init__(_("This Idempotency-Key was used for another request: choose a new one."))
+
+
+def once(handler: Callable[..., Response]) -> Callable[..., Response]:
+    """Return a handler that does what a key names once; whoever sends it again gets the first answer."""
+
+    def answered(request: Request, *args: Any, **kwargs: Any) -> Response:
+        if (before := answered_before(request)) is not None:
+            return before
+        return keep_answer(request, handler(request, *args, **kwargs))
+
+    return answered
 
 
 def answered_before(request: Request) -> Response | None:
@@ -73,5 +86,15 @@ def _answers(request: Request) -> Any:
 
 
 def _fingerprint(request: Request) -> str:
-    body = json.dumps(request.data, sort_keys=True, default=str)
+    body = json.dumps(request.data, sort_keys=True, default=_told)
     return hashlib.sha256(f"{request.method} {request.path}\n{body}".encode()).hexdigest()
+
+
+def _told(value: Any) -> str:
+    if not isinstance(value, UploadedFile):
+        return str(value)
+    content = hashlib.sha256()
+    for chunk in value.chunks():
+        content.update(chunk)
+    value.seek(0)
+    return content.hexdigest()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 
@@ -37,6 +39,65 @@ NO_CHANGE = {
                                          "be confirmed (code confirmation_needed)."),
     412: OpenApiResponse(No, description="Somebody changed the record meanwhile (If-Match)."),
 }  # fmt: skip
+# What the machinery below every view answers.
+EVERYWHERE = NO | {406: OpenApiResponse(No, description="Another form than JSON was asked for.")}
+WITH_A_BODY = {
+    413: OpenApiResponse(No, description="More was sent than is read."),
+    415: OpenApiResponse(No, description="What was sent is not of a kind that is read here."),
+}
+KEY_TAKEN = {422: OpenApiResponse(No, description="The Idempotency-Key was used for another request.")}
+UNCHANGED = {304: OpenApiResponse(description="It is still what If-None-Match says.")}
+
+REPEATABLE = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER,
+    description="A request with this key is done once, however often it is sent. At most 200 characters, kept a day.",
+)  # fmt: skip
+STILL = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag that was read: refused (412) if it is another by now.",
+)
+KNOWN = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag that is known: 304 if it is the same still."
+)
+
+
+class Described(AutoSchema):
+    """An operation with every no that may come back, and the headers that are read, whatever its view says of them."""
+
+    def get_override_parameters(self) -> list[Any]:
+        return [*super().get_override_parameters(), *self._headers()]
+
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        told = super()._get_response_bodies(direction)
+        for code, answer in self._noes().items():
+            told.setdefault(str(code), self._get_response_for_code(answer, str(code), direction=direction))
+        return dict(sorted(told.items()))
+
+    def _headers(self) -> Iterator[OpenApiParameter]:
+        from .records import Deeds, Records
+
+        if self.method == "POST" and isinstance(self.view, Deeds):
+            yield REPEATABLE
+        if isinstance(self.view, Records) and self.view.detail:
+            if self.method != "GET":
+                yield STILL
+            elif self.view.action == "retrieve":
+                yield KNOWN
+
+    def _noes(self) -> dict[int, OpenApiResponse]:
+        headers = set(self._headers())
+        noes = EVERYWHERE | (NO_RECORD if self.view.permission_classes else {})
+        if self.method != "GET":
+            noes |= WITH_A_BODY
+        if REPEATABLE in headers:
+            noes |= KEY_TAKEN
+        if STILL in headers:
+            noes |= NO_CHANGE
+        if KNOWN in headers:
+            noes |= UNCHANGED
+        return noes
 
 
 class CookieScheme(OpenApiAuthenticationExtension):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.middleware.csrf import get_token, rotate_token
@@ -150,7 +151,8 @@ class PasswordView(Deeds):
             raise serializers.ValidationError({"new": error.messages}) from error
         sign_out_everywhere(user=user)
         response = Response(status=status.HTTP_204_NO_CONTENT)
-        put_cookies(response, sign_in(user=user))
+        if not settings.COGNITO_USER_POOL_ID:
+            put_cookies(response, sign_in(user=user))
         return response
 
 

@@ -17,6 +17,8 @@ BUSY = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, s
 
 def explain_database_error(error: DatabaseError) -> Reason | None:
     """Return the sentence for a violated constraint or a busy row; None for anything that is a fault of ours."""
+    if isinstance(error, (models.ProtectedError, models.RestrictedError)):
+        return _in_use()
     state = getattr(error.__cause__, "sqlstate", None)
     diagnosis = getattr(error.__cause__, "diag", None)
     if state in BUSY:
@@ -30,14 +32,18 @@ def explain_database_error(error: DatabaseError) -> Reason | None:
     if state in {UNIQUE, CHECK, EXCLUSION} and name:
         return _named_constraint(name) or _unique_column(name, table)
     if state == FOREIGN_KEY:
-        return Reason(
-            _("Another record still uses this one, or the record chosen is gone. Nothing was saved."), code="in_use"
-        )
+        return _in_use()
     if state == NOT_NULL:
         field = _field_of(table, getattr(diagnosis, "column_name", "") or "")
         if field is not None:
             return Reason(_("This field is required."), code="required", field=field.name, fixable=1)
     return None
+
+
+def _in_use() -> Reason:
+    return Reason(
+        _("Another record still uses this one, or the record chosen is gone. Nothing was saved."), code="in_use"
+    )
 
 
 def _named_constraint(name: str) -> Reason | None:

@@ -7,11 +7,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.filters import Narrowed
+from apps.api.parsing import Json
 from apps.api.records import Records
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
@@ -104,7 +105,7 @@ class ImportViewSet(Records):
 
     queryset = ImportJob.objects.defer("content", "refused_rows").order_by("-id")
     serializer_class = ImportSerializer
-    parser_classes = [MultiPartParser, JSONParser]
+    parser_classes = [MultiPartParser, Json]
     http_method_names = ["get", "head", "options", "post"]
     verbs = {"create": "add", "confirm": "change", "abandon": "change", "cancel": "change", "undo": "change"}
     narrowed = {

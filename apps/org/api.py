@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from apps.api.filters import Narrowed
 from apps.api.records import Writable
 from apps.api.related import ByCode, Masked
-from apps.api.repeating import answered_before, keep_answer
 from apps.api.router import register
 from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.api.transitions import Moving
@@ -22,10 +21,14 @@ from apps.fsm.employee_fsm import EmployeeStatus
 
 from .enums import UnitKind
 from .models import Employee, Leave, OrgUnit, Position
+from .querysets import scope_of
 from .services.employees import save_employees
 from .services.leaves import cancel_leave, save_leaves
 from .services.positions import save_positions
 from .services.units import move_unit, remove_unit, save_units
+
+if TYPE_CHECKING:
+    from apps.users.models import User
 
 
 class OrgUnitSerializer(serializers.ModelSerializer):
@@ -40,6 +43,15 @@ class OrgUnitSerializer(serializers.ModelSerializer):
             "updated_at",
         )  # fmt: skip
         read_only_fields = ("id", "updated_at")
+
+    def to_representation(self, instance: OrgUnit) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_representation(instance)
+        return told | {"parent_code": parent_code(instance, self.context["request"].user)}
+
+
+def parent_code(unit: OrgUnit, user: User) -> str | None:
+    """Return the code of the unit above; what lies above somebody's own part of the house is out of their sight."""
+    return unit.parent.code if unit.parent is not None and unit.pk != scope_of(user) else None
 
 
 class Move(serializers.Serializer):
@@ -79,6 +91,11 @@ class OrgUnitViewSet(Writable):
     search_fields = ("code", "name")
     ordering_fields = ("code", "name", "id")
 
+    def filter_queryset(self, queryset: Any) -> Any:
+        found = super().filter_queryset(queryset)
+        # Who sees no unit cannot find out by its code what hangs under it, either.
+        return found.filter(parent__in=self.get_queryset()) if "parent_code" in self.request.query_params else found
+
     def save(self, values: dict[str, Any], record: OrgUnit | None) -> OrgUnit:
         if record is not None and "parent" in values and values["parent"] != record.parent:
             raise serializers.ValidationError({"parent_code": [_("A unit moves by POST …/move/.")]})
@@ -110,7 +127,7 @@ class OrgUnitViewSet(Writable):
             [
                 {
                     "id": unit.pk, "code": unit.code, "name": unit.name, "kind": unit.kind, "depth": len(unit.path),
-                    "parent_code": unit.parent.code if unit.parent is not None else None,
+                    "parent_code": parent_code(unit, self.person),
                 }
                 for unit in page or []
             ]
@@ -167,15 +184,13 @@ class PositionViewSet(Writable):
         from apps.tags.services import set_position_tags
 
         position = self.get_object()
-        if (before := answered_before(request)) is not None:
-            return before
         asked = self.sent(Copy)
         kept = {name: getattr(position, name) for name in ("title", "org_unit", "required_weekly_hours", "opens_on",
                                                            "closes_on")}  # fmt: skip
         copy = save_positions(positions=[Position(code=asked["code"], **kept)], actor=self.person)[0]
         tags = dict(PositionTag.objects.filter(position=position).values_list("tag_id", "level"))
         set_position_tags(wanted={copy.pk: tags}, actor=self.person)
-        return keep_answer(request, self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED))
+        return self.shown(self.fresh(copy.pk), status=status.HTTP_201_CREATED)
 
 
 class EmployeeSerializer(serializers.ModelSerializer):

@@ -136,9 +136,13 @@ class PositionTagViewSet(Writable):
 class TagChangeSerializer(serializers.ModelSerializer):
     """A tag that was added, changed or removed."""
 
-    employee_number = serializers.CharField(source="employee.employee_number", read_only=True, default=None)
-    tag_code = serializers.CharField(source="tag.code", read_only=True, default=None)
-    actor_email = serializers.CharField(source="actor.email", read_only=True, default=None)
+    employee_number = serializers.CharField(
+        source="employee.employee_number", read_only=True, allow_null=True, default=None
+    )
+    tag_code = serializers.CharField(source="tag.code", read_only=True, allow_null=True, default=None)
+    actor_email = serializers.CharField(source="actor.email", read_only=True, allow_null=True, default=None)
+    before = serializers.DictField(read_only=True, allow_null=True)
+    after = serializers.DictField(read_only=True, allow_null=True)
 
     class Meta:
         model = TagChangeLog

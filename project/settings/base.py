@@ -229,7 +229,7 @@ API_SIGN_IN = (
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsing.Json"],
     "DEFAULT_AUTHENTICATION_CLASSES": [API_SIGN_IN],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
@@ -249,7 +249,7 @@ REST_FRAMEWORK = {
         "token_refresh": "20/hour",
         "logout": "20/hour",
     },
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "apps.api.schema.Described",
     "EXCEPTION_HANDLER": "apps.api.errors.answer_to",
     "NUM_PROXIES": 0,
     "COERCE_DECIMAL_TO_STRING": True,

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import translation
 
+from apps.business_rules.models import RuleViolation
 from apps.users.groups import sync_groups
-from tests.factories import UserFactory
+from tests.factories import (
+    AssignmentFactory,
+    BusinessRuleFactory,
+    EmployeeTagFactory,
+    PositionTagFactory,
+    TagFactory,
+    UserFactory,
+)
 
 PASSWORD = "a-password-of-tests"
 
@@ -81,3 +91,22 @@ def who(house: Any) -> Callable[[str], Person]:
         return known[name]
 
     return person
+
+
+@pytest.fixture
+def records(house: Any) -> dict[str, int]:
+    """Return the id of a record of the manager's own unit for each prefix of the interface."""
+    tag = TagFactory(code="CERT", name="Certificado")
+    held = EmployeeTagFactory(employee=house.nurse, tag=tag, valid_from=date(2026, 1, 1))
+    wanted = PositionTagFactory(position=house.p1, tag=tag)
+    assignment = AssignmentFactory(employee=house.nurse, position=house.p1, effective_hours=Decimal(10))
+    rule = BusinessRuleFactory(code="OWN_RULE")
+    violation = RuleViolation.objects.create(
+        rule=rule, subject_kind="position", subject_id=house.p1.pk, subject_code="P1", severity="WARNING",
+        first_seen="2026-12-01T00:00Z", last_seen="2026-12-01T00:00Z", state="OPEN",
+    )  # fmt: skip
+    return {
+        "assignments": assignment.pk, "business-rules": rule.pk, "employee-tags": held.pk, "employees": house.nurse.pk,
+        "offer/hours-ledger": house.nurse.pk, "org-units": house.h1.pk, "position-tags": wanted.pk,
+        "positions": house.p1.pk, "tags": tag.pk, "violations": violation.pk, "me/assignments": assignment.pk,
+    }  # fmt: skip

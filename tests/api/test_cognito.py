@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.conf import settings
 
 from apps.api import cognito
 from apps.api.cognito import CognitoJWTAuthentication, KeyRing
@@ -241,3 +245,38 @@ def test_a_pool_that_does_not_answer_keeps_nobody_waiting_long(settings: Any) ->
         begun = time.monotonic()
         assert KeyRing(f"http://127.0.0.1:{deaf.getsockname()[1]}/").key("k1") is None
         assert time.monotonic() - begun < 3 * cognito.FETCH_SECONDS
+
+
+ASKED_WITH_A_POOL = """
+import django, json
+django.setup()
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+paths = [f"/api/v1/auth/{name}/" for name in ("login", "logout", "token/refresh", "me")]
+described = SchemaGenerator(api_version="1").get_schema(request=None, public=True)
+print(json.dumps({
+    "statuses": [Client().post(path, {}, content_type="application/json").status_code for path in paths],
+    "described": [path in described["paths"] for path in paths],
+    "signed": list(described["components"]["securitySchemes"]),
+}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("pool", "statuses", "described", "signed"),
+    [
+        ("eu-west-1_pool", [404, 404, 404, 401], [False, False, False, True], ["bearer"]),
+        ("", [400, 204, 401, 401], [True, True, True, True], ["cookie"]),  # the canary: without one they are there
+    ],
+)
+def test_with_a_pool_nobody_is_given_cookies_that_would_sign_nothing(
+    pool: str, statuses: list[int], described: list[bool], signed: list[str]
+) -> None:
+    names = ("COGNITO_USER_POOL_ID", "COGNITO_REGION", "COGNITO_CLIENT_ID")
+    run = subprocess.run(
+        [sys.executable, "-c", ASKED_WITH_A_POOL], capture_output=True, text=True, check=True, cwd=settings.BASE_DIR,
+        env=os.environ | dict.fromkeys(names, pool),
+    )  # fmt: skip
+    assert json.loads(run.stdout.splitlines()[-1]) == {
+        "statuses": statuses, "described": described, "signed": signed,
+    }  # fmt: skip
