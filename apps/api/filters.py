@@ -44,11 +44,11 @@ class Narrowed:
 
 
 class NamedFilters(BaseFilterBackend):
-    """Narrow a list by `view.narrowed` (parameter → Narrowed)."""
+    """Narrow a list by `view.narrowed` (parameter → Narrowed). `view.asked_of_one` is what a record reads itself."""
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         known: dict[str, Narrowed] = getattr(view, "narrowed", {})
-        refuse_unknown(request, OTHERS.union(known))
+        refuse_unknown(request, OTHERS.union(known, getattr(view, "asked_of_one", ()) if view.detail else ()))
         for name, how in known.items():
             if name in request.query_params:
                 try:

@@ -85,7 +85,7 @@ class AssignmentViewSet(Moving, Writable):
         "is_reinforcement": Narrowed("is_reinforcement", serializers.BooleanField()),
         "ends_until": Narrowed("ends_on__lte", serializers.DateField()),
     }
-    ordering_fields = ("id", "starts_on", "ends_on")
+    ordering_fields = ("id", "starts_on")
 
     def save(self, values: dict[str, Any], record: Assignment | None) -> Assignment:
         confirmed, reason = values.pop("confirmed", False), values.pop("change_reason", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Func, IntegerField
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -55,7 +56,7 @@ class ImportSerializer(serializers.ModelSerializer):
 
     confirmation = serializers.SerializerMethodField()
     warnings = serializers.SerializerMethodField()
-    errors_total = serializers.SerializerMethodField()
+    errors_total = serializers.IntegerField(read_only=True)
     failure = serializers.SerializerMethodField()
 
     class Meta:
@@ -70,9 +71,6 @@ class ImportSerializer(serializers.ModelSerializer):
 
     def get_warnings(self, job: ImportJob) -> list[dict[str, Any]]:
         return list(job.options.get("warnings", []))
-
-    def get_errors_total(self, job: ImportJob) -> int:
-        return len(job.errors)
 
     def get_failure(self, job: ImportJob) -> str:
         return str(job.options.get("failure", ""))
@@ -103,7 +101,12 @@ class Why(serializers.Serializer):
 class ImportViewSet(Records):
     """Imports, one's own (all of them for an ADMIN). Files of more than 64 KB are a worker's: ask again how it is."""
 
-    queryset = ImportJob.objects.defer("content", "refused_rows").order_by("-id")
+    # Of what may be megabytes of faults the database says how many there are.
+    queryset = (
+        ImportJob.objects.defer("content", "refused_rows", "errors")
+        .annotate(errors_total=Func("errors", function="jsonb_array_length", output_field=IntegerField()))
+        .order_by("-id")
+    )
     serializer_class = ImportSerializer
     parser_classes = [MultiPartParser, Json]
     http_method_names = ["get", "head", "options", "post"]

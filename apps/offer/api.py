@@ -80,7 +80,9 @@ class LedgerViewSet(Records):
     serializer_class = Holder
     http_method_names = ["get", "head", "options"]
     narrowed = {"employee_number": Narrowed("employee_number")}
+    asked_of_one = ("week",)
     search_fields = ("employee_number", "family_name", "given_name")
+    ordering_fields = ("family_name", "employee_number", "id")
     right_on = LedgerWeek
 
     @extend_schema(parameters=[WEEK], responses={200: Account, **NO, **NO_RECORD})

@@ -12,7 +12,7 @@ import django
 def main() -> int:
     os.environ["COVERIS_TODAY"] = "2026-12-09"
     django.setup()
-    from . import figures, imports, marking, pages, rules
+    from . import api, figures, imports, marking, pages, rules
     from .harness import Report
 
     benches = {
@@ -23,6 +23,7 @@ def main() -> int:
         "imports": imports.imports,
         "marking": marking.run,
         "pages": pages.pages,
+        "api": api.run,
     }
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benches)}; none: all")

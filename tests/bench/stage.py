@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -29,14 +32,38 @@ def _mark() -> str:
     return told.hexdigest()[:10]
 
 
+def _server() -> psycopg.Connection[Any]:
+    base = dict(settings.DATABASES["default"])
+    return psycopg.connect(
+        host=base["HOST"], port=base["PORT"] or None, user=base["USER"], password=base["PASSWORD"], dbname=base["NAME"],
+        autocommit=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def copied() -> Iterator[None]:
+    """Connect Django to a copy of the database it is in, which may be written to: it is dropped in the end."""
+    name = connection.settings_dict["NAME"]
+    copy = f"{name}_copy"
+    connection.close()
+    with _server() as raw:
+        raw.execute(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
+        raw.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" STRATEGY FILE_COPY')
+    connection.settings_dict["NAME"] = copy
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+        with _server() as raw:
+            raw.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
+
+
 def enter(size: str, report: Report) -> None:
     """Connect Django to the loaded database of a size; drop those that older code left."""
     name = f"bench_{size}_{_mark()}"
     base = dict(settings.DATABASES["default"])
-    with psycopg.connect(
-        host=base["HOST"], port=base["PORT"] or None, user=base["USER"], password=base["PASSWORD"], dbname=base["NAME"],
-        autocommit=True,
-    ) as raw:  # fmt: skip
+    with _server() as raw:
         found = [
             row[0] for row in raw.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"bench_{size}_%"])
         ]

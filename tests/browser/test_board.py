@@ -23,10 +23,10 @@ from tests.factories import (
     TagFactory,
 )
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 PAGE = "/admin/demand/unitcoverage/"
-LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+LOOKS = everyday([Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")])
 PLACES = (
     ("URG-NOC", "Enfermería de guardia, turno noche", 36, 36, None),
     ("URG-DIA", "Enfermería de guardia, turno día", 48, 30, "VACATION"),

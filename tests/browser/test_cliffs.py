@@ -25,11 +25,11 @@ from tests.factories import (
     TagFactory,
 )
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 PAGE = "/admin/demand/unitcoverage/cliffs/"
 DAY = timedelta(days=1)
-LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+LOOKS = everyday([Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")])
 
 
 @pytest.fixture(params=LOOKS, ids=lambda look: look.name)

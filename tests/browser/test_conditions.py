@@ -10,10 +10,10 @@ from playwright.sync_api import Page, expect
 
 from apps.changes.drain import drain
 from apps.users.groups import sync_groups
-from tests.browser.conftest import NARROW, WIDE, Look, settle
+from tests.browser.conftest import NARROW, WIDE, Look, everyday, settle
 from tests.factories import AssignmentFactory, Clinic, EmployeeTagFactory, TagFactory
 
-LOOKS = [Look(*size, scheme, "es") for size in (WIDE, NARROW) for scheme in ("light", "dark")]
+LOOKS = everyday([Look(*size, scheme, "es") for size in (WIDE, NARROW) for scheme in ("light", "dark")])
 
 
 @pytest.fixture

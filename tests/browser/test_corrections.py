@@ -20,13 +20,13 @@ from apps.users.groups import sync_groups
 from tests.factories import AssignmentFactory, Clinic, EmployeeFactory, PositionFactory
 from tests.today import TODAY
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 BOARD = "/admin/demand/unitcoverage/"
 CODE = "2026-W49"
 WEEK = timedelta(weeks=1)
 LAST = TODAY - timedelta(days=2) - WEEK
-LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+LOOKS = everyday([Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")])
 
 
 @pytest.fixture(params=LOOKS, ids=lambda look: look.name)

@@ -16,10 +16,10 @@ from tests.factories import Clinic
 from tests.inbox.conftest import DAY, one, waiting_clinic
 from tests.today import TODAY
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 PAGE = "/admin/inbox/attention/inbox/"
-LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+LOOKS = everyday([Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")])
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_the_first_page_tells_what_waits(waiting: Clinic, visit: Any, shoot: Any
     shoot(page, "overview-inbox", full=True)
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]], ids=lambda look: look.name)
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 def test_of_a_large_part_more_is_said_where_there_is_room_for_it(
     waiting: Clinic, visit: Any, shoot: Any, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +103,7 @@ def test_of_a_large_part_more_is_said_where_there_is_room_for_it(
     querysets._sizes.clear()
 
 
-@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]], ids=lambda look: look.name)
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 def test_what_to_be_told_is_chosen(waiting: Clinic, visit: Any, shoot: Any, look: Look) -> None:
     page = visit(PAGE, user=waiting.manager, look=look)
     page.locator(f'a[href^="{PAGE}subscription/"]').click()

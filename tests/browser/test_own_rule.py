@@ -13,10 +13,10 @@ from apps.business_rules.services import run_waiting_sweeps
 from apps.business_rules.services.drafts import publish_draft, save_draft, simulate_draft
 from apps.changes.drain import drain
 from apps.users.groups import sync_groups
-from tests.browser.conftest import NARROW, WIDE, Look, settle
+from tests.browser.conftest import NARROW, WIDE, Look, everyday, settle
 from tests.factories import AssignmentFactory, Clinic
 
-LOOKS = [Look(*size, scheme, "es") for size in (WIDE, NARROW) for scheme in ("light", "dark")]
+LOOKS = everyday([Look(*size, scheme, "es") for size in (WIDE, NARROW) for scheme in ("light", "dark")])
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from tests.conftest import TODAY
 from tests.factories import AssignmentFactory, Clinic, PositionTagFactory, RuleOverrideFactory, TagFactory
 from tests.rules.catalogue import install_rules
 
-from .conftest import Look
+from .conftest import Look, everyday
 
-LOOKS = [Look(), Look(scheme="dark"), Look(390, 844), Look(390, 844, "dark")]
+LOOKS = everyday([Look(), Look(scheme="dark"), Look(390, 844), Look(390, 844, "dark")])
 
 
 @pytest.fixture(params=LOOKS, ids=lambda look: look.name)

@@ -13,9 +13,11 @@ from apps.users.groups import sync_groups
 from tests.factories import Clinic
 from tests.imports.undo_support import brought
 
-from .conftest import Look, settle
+from .conftest import Look, everyday, settle
 
-LOOKS = [Look(language="es"), Look(scheme="dark", language="en"), Look(390, 844, language="es"), Look(390, 844, "dark")]
+LOOKS = everyday(
+    [Look(language="es"), Look(scheme="dark", language="en"), Look(390, 844, language="es"), Look(390, 844, "dark")]
+)
 PEOPLE = "employee_number,given_name,family_name,home_unit_code,hired_on"
 
 

@@ -11,10 +11,10 @@ from apps.changes.drain import drain
 from apps.users.groups import sync_groups
 from tests.factories import AssignmentFactory, Clinic, EmployeeFactory, OrgUnitFactory, PositionFactory
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 PAGE = "/admin/offer/ledgerweek/usage/"
-LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
+LOOKS = everyday([Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")])
 PEOPLE = (("Marta", "Echeverría", 48), ("Joaquín", "Funes", 40), ("Sofía", "Rinaldi", 60), ("Inés", "Bravo", 12))
 
 

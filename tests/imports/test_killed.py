@@ -27,7 +27,7 @@ from .whole_way import FULL
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(3_000)]
 BY_HAND, IN_THE_WORKER = (50, 25) if FULL else (2, 1)
-ROWS = 1_500
+ROWS = 1_500 if FULL else 500
 RUN_WAITING = ("imports.run_waiting", "import")
 HEADER = "employee_number,given_name,family_name,email,home_unit_code,hired_on"
 
