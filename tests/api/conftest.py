@@ -18,9 +18,11 @@ from tests.factories import (
     AssignmentFactory,
     BusinessRuleFactory,
     EmployeeTagFactory,
+    LeaveFactory,
     PositionTagFactory,
     TagFactory,
     UserFactory,
+    WaiverFactory,
 )
 
 PASSWORD = "a-password-of-tests"
@@ -105,8 +107,11 @@ def records(house: Any) -> dict[str, int]:
         rule=rule, subject_kind="position", subject_id=house.p1.pk, subject_code="P1", severity="WARNING",
         first_seen="2026-12-01T00:00Z", last_seen="2026-12-01T00:00Z", state="OPEN",
     )  # fmt: skip
+    leave = LeaveFactory(employee=house.nurse, starts_on=date(2027, 1, 11), ends_on=date(2027, 1, 15))
+    waiver = WaiverFactory(rule=rule, org_unit=house.h1, granted_by=house.manager, expires_on=date(2027, 1, 1))
     return {
         "assignments": assignment.pk, "business-rules": rule.pk, "employee-tags": held.pk, "employees": house.nurse.pk,
         "offer/hours-ledger": house.nurse.pk, "org-units": house.h1.pk, "position-tags": wanted.pk,
         "positions": house.p1.pk, "tags": tag.pk, "violations": violation.pk, "me/assignments": assignment.pk,
+        "leaves": leave.pk, "waivers": waiver.pk,
     }  # fmt: skip
