@@ -25,7 +25,6 @@ from apps.tags.models import EmployeeTag
 from .permissions import OwnPassword
 from .records import Alone, Deeds
 from .router import at, register
-from .schema import NO, NO_CHANGE, NO_RECORD
 
 
 class Own(Alone):
@@ -88,7 +87,7 @@ class Decision(serializers.Serializer):
 class ProfileView(Own):
     """One's own record."""
 
-    @extend_schema(responses={200: Profile, **NO, **NO_RECORD}, operation_id="me_profile")
+    @extend_schema(responses={200: Profile}, operation_id="me_profile")
     def get(self, request: Request) -> Response:
         return Response(Profile(self.employee()).data)
 
@@ -107,7 +106,7 @@ class OwnTagsView(Own, ListAPIView):
 class OwnLedgerView(Own):
     """One's own hours."""
 
-    @extend_schema(parameters=[WEEK], responses={200: Account, **NO, **NO_RECORD}, operation_id="me_ledger")
+    @extend_schema(parameters=[WEEK], responses={200: Account}, operation_id="me_ledger")
     def get(self, request: Request) -> Response:
         employee = self.employee()
         return Response(account_as_json(employee, account(employee, weeks_asked(request))))
@@ -123,13 +122,13 @@ class OwnAssignmentViewSet(Own, Deeds, ReadOnlyModelViewSet):
     def get_queryset(self) -> Any:
         return Assignment.objects.filter(employee=self.employee()).select_related("position").order_by("-id")
 
-    @extend_schema(request=Decision, responses={200: OwnAssignment, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Decision, responses={200: OwnAssignment})
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: Any = None) -> Response:
         """Accept a proposal made to oneself."""
         return self._decide(request, "accept")
 
-    @extend_schema(request=Decision, responses={200: OwnAssignment, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Decision, responses={200: OwnAssignment})
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: Any = None) -> Response:
         """Reject a proposal made to oneself."""

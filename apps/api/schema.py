@@ -34,11 +34,13 @@ NO = {
     429: OpenApiResponse(No, description="Asked too often: Retry-After says when to ask again."),
 }
 NO_RECORD = {404: OpenApiResponse(No, description="Not there, or out of this person's sight.")}
-NO_CHANGE = {
+IN_THE_WAY = {
     409: OpenApiResponse(No, description="The records as they are, or the rules, stand in the way; or warnings are to "
                                          "be confirmed (code confirmation_needed)."),
-    412: OpenApiResponse(No, description="Somebody changed the record meanwhile (If-Match)."),
 }  # fmt: skip
+CHANGED = {
+    412: OpenApiResponse(No, description="Somebody changed the record meanwhile (If-Match)."),
+}
 # What the machinery below every view answers.
 EVERYWHERE = NO | {406: OpenApiResponse(No, description="Another form than JSON was asked for.")}
 WITH_A_BODY = {
@@ -87,14 +89,18 @@ class Described(AutoSchema):
                 yield KNOWN
 
     def _noes(self) -> dict[int, OpenApiResponse]:
+        from .records import Deeds
+
         headers = set(self._headers())
         noes = EVERYWHERE | (NO_RECORD if self.view.permission_classes else {})
         if self.method != "GET":
             noes |= WITH_A_BODY
+            if isinstance(self.view, Deeds):
+                noes |= IN_THE_WAY
         if REPEATABLE in headers:
             noes |= KEY_TAKEN
         if STILL in headers:
-            noes |= NO_CHANGE
+            noes |= CHANGED
         if KNOWN in headers:
             noes |= UNCHANGED
         return noes

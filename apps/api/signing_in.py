@@ -21,7 +21,6 @@ from apps.users.services import set_password
 
 from .authentication import access_token_of, drop_cookies, enforce_csrf, put_cookies, refresh_token_of
 from .records import Alone, Deeds
-from .schema import NO
 from .throttles import Login, Logout, TokenRefresh
 from .tokens import NotSignedIn, family_of, refresh, sign_in, sign_out, sign_out_everywhere
 
@@ -78,7 +77,7 @@ class LoginView(Open):
 
     throttle_classes = (Login,)
 
-    @extend_schema(request=Credentials, responses={200: Me, **NO}, operation_id="auth_login")
+    @extend_schema(request=Credentials, responses={200: Me}, operation_id="auth_login")
     def post(self, request: Request) -> Response:
         given = self.sent(Credentials)
         user = authenticate(
@@ -100,7 +99,7 @@ class RefreshView(Open):
 
     throttle_classes = (TokenRefresh,)
 
-    @extend_schema(request=None, responses={204: OpenApiResponse(description="New cookies."), **NO},
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="New cookies.")},
                    operation_id="auth_token_refresh")  # fmt: skip
     def post(self, request: Request) -> Response:
         enforce_csrf(request)
@@ -118,7 +117,7 @@ class LogoutView(Open):
 
     throttle_classes = (Logout,)
 
-    @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out."), **NO},
+    @extend_schema(request=None, responses={204: OpenApiResponse(description="Signed out.")},
                    operation_id="auth_logout")  # fmt: skip
     def post(self, request: Request) -> Response:
         enforce_csrf(request)
@@ -138,7 +137,7 @@ class PasswordView(Deeds):
     permission_classes = (IsAuthenticated,)
     open_to_owed_password = True
 
-    @extend_schema(request=NewPassword, responses={204: OpenApiResponse(description="Changed."), **NO},
+    @extend_schema(request=NewPassword, responses={204: OpenApiResponse(description="Changed.")},
                    operation_id="auth_password")  # fmt: skip
     def post(self, request: Request) -> Response:
         given = self.sent(NewPassword)
@@ -162,7 +161,7 @@ class MeView(Alone):
     permission_classes = (IsAuthenticated,)
     open_to_owed_password = True
 
-    @extend_schema(responses={200: Me, **NO}, operation_id="auth_me")
+    @extend_schema(responses={200: Me}, operation_id="auth_me")
     def get(self, request: Request) -> Response:
         get_token(request._request)
         return Response(Me(request.user).data)

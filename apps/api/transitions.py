@@ -15,7 +15,6 @@ from apps.fsm.services import allowed_moves, apply_transition, read_inputs
 from .filters import NamedFilters, Narrowed
 from .paging import LogPagination
 from .records import Records
-from .schema import NO, NO_CHANGE, NO_RECORD
 
 
 class Transition(serializers.Serializer):
@@ -75,8 +74,8 @@ class TransitionLogs(Records):
 class Moving(Records):
     """Records with a lifecycle: `/transitions/` tells what can be done, and does it."""
 
-    @extend_schema(methods=["GET"], responses={200: Offered(many=True), **NO, **NO_RECORD}, filters=False)
-    @extend_schema(methods=["POST"], request=Transition, responses={**NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(methods=["GET"], responses={200: Offered(many=True)}, filters=False)
+    @extend_schema(methods=["POST"], request=Transition)
     @action(detail=True, methods=["get", "post"], pagination_class=None)
     def transitions(self, request: Request, pk: Any = None) -> Response:
         """Return the transitions this person may try, or make one."""

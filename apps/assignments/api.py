@@ -15,7 +15,6 @@ from apps.api.filters import Narrowed
 from apps.api.records import Writable
 from apps.api.related import ByCode
 from apps.api.router import register
-from apps.api.schema import NO, NO_CHANGE
 from apps.api.transitions import LoggedTransition, Moving, TransitionLogs
 from apps.common.clock import today
 from apps.demand.preview import preview_proposal
@@ -98,7 +97,7 @@ class AssignmentViewSet(Moving, Writable):
         assignment = self.filled(values, record)
         return save_assignments(assignments=[assignment], actor=self.person, confirmed=confirmed, reason=reason)[0]
 
-    @extend_schema(request=Proposal, responses={200: Looked, **NO, **NO_CHANGE})
+    @extend_schema(request=Proposal, responses={200: Looked})
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """Say what a proposal would do; nothing is kept."""

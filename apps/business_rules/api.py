@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from apps.api.filters import Narrowed
 from apps.api.records import Records
 from apps.api.router import register
-from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 
 from .enums import Severity, SubjectKind, ViolationState
 from .models import BusinessRule, RuleViolation, Waiver
@@ -105,7 +104,7 @@ class ViolationViewSet(Records):
     }
     ordering_fields = ("id",)
 
-    @extend_schema(request=Noted, responses={200: ViolationSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Noted, responses={200: ViolationSerializer})
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: Any = None) -> Response:
         """Take note of an open violation: it stays listed until it is resolved or waived."""
@@ -113,7 +112,7 @@ class ViolationViewSet(Records):
         row = acknowledge_violation(violation=self.get_object(), actor=self.person, **asked)
         return self.shown(self.fresh(row.pk))
 
-    @extend_schema(request=Waiving, responses={201: WaiverSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Waiving, responses={201: WaiverSerializer})
     @action(detail=True, methods=["post"])
     def waive(self, request: Request, pk: Any = None) -> Response:
         """Let a violation stand until a day."""
@@ -139,7 +138,7 @@ class WaiverViewSet(Records):
     }
     ordering_fields = ("id", "expires_on")
 
-    @extend_schema(request=Noted, responses={200: WaiverSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Noted, responses={200: WaiverSerializer})
     @action(detail=True, methods=["post"])
     def end(self, request: Request, pk: Any = None) -> Response:
         """End a waiver today."""

@@ -19,7 +19,6 @@ from apps.api.filters import refuse_unknown, week_asked
 from apps.api.permissions import OwnPassword
 from apps.api.records import Alone
 from apps.api.router import at
-from apps.api.schema import NO, NO_RECORD
 from apps.changes.freshness import freshness
 from apps.common.clock import monday_of, today
 from apps.common.hours import to_hours
@@ -112,7 +111,7 @@ class CoverageSummary(Asked):
                                                                    "without."),
             OpenApiParameter("unit", OpenApiTypes.STR, description="The code of a unit; all one sees without."),
         ],
-        responses={200: Summary, **NO, **NO_RECORD},
+        responses={200: Summary},
         operation_id="demand_coverage_summary",
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -148,7 +147,7 @@ class Weeks(Asked):
 
     right = "demand.view_unitcoverage"
 
-    @extend_schema(responses={200: WeekTold(many=True), **NO}, operation_id="weeks")
+    @extend_schema(responses={200: WeekTold(many=True)}, operation_id="weeks")
     def get(self, request: Request) -> Response:
         current = monday_of(today())
         return Response(
@@ -205,7 +204,7 @@ class CandidatesView(Asked):
             OpenApiParameter("limit", OpenApiTypes.INT, description=f"So many at most, up to {MOST_CANDIDATES} (25)."),
             OpenApiParameter("untrained", OpenApiTypes.BOOL, description="Also who lacks a required tag."),
         ],
-        responses={200: Found, **NO, **NO_RECORD},
+        responses={200: Found},
         operation_id="demand_candidates",
     )
     def get(self, request: Request) -> Response:

@@ -16,7 +16,6 @@ from apps.api.filters import Narrowed
 from apps.api.parsing import Json
 from apps.api.records import Records
 from apps.api.router import register
-from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.common.resources import resources
 
 from .enums import JobState, Mode
@@ -117,7 +116,7 @@ class ImportViewSet(Records):
     }
     ordering_fields = ("id",)
 
-    @extend_schema(request={"multipart/form-data": Upload}, responses={201: ImportSerializer, **NO, **NO_CHANGE})
+    @extend_schema(request={"multipart/form-data": Upload}, responses={201: ImportSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Upload a sheet and have it looked at; nothing is brought in before it is confirmed."""
         values = self.sent(Upload)
@@ -131,7 +130,7 @@ class ImportViewSet(Records):
             request_preview(job=job, actor=self.person)
         return self.shown(self.fresh(job.pk), status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses={200: Fault(many=True), **NO, **NO_RECORD}, filters=False)
+    @extend_schema(responses={200: Fault(many=True)}, filters=False)
     @action(detail=True, methods=["get"])
     def errors(self, request: Request, pk: Any = None) -> Response:
         """Return what is wrong with the rows, a page at a time."""
@@ -139,7 +138,7 @@ class ImportViewSet(Records):
         faults = [{name: error.get(name, "") for name in names} for error in self.get_object().errors]
         return self.get_paginated_response(self.paginate_queryset(faults))
 
-    @extend_schema(request=Confirmation, responses={200: ImportSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Confirmation, responses={200: ImportSerializer})
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: Any = None) -> Response:
         """Bring in what was looked at. Other warnings than those confirmed are told, and nothing is brought in."""
@@ -155,13 +154,13 @@ class ImportViewSet(Records):
             preview(job=job, actor=self.person)
         return self.shown(self.fresh(job.pk))
 
-    @extend_schema(request=None, responses={200: ImportSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=None, responses={200: ImportSerializer})
     @action(detail=True, methods=["post"])
     def abandon(self, request: Request, pk: Any = None) -> Response:
         """Drop a sheet without bringing it in."""
         return self.shown(self.fresh(abandon(job=self.get_object(), actor=self.person).pk))
 
-    @extend_schema(request=None, responses={200: ImportSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=None, responses={200: ImportSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """Have a worker stop before it writes."""
@@ -169,7 +168,7 @@ class ImportViewSet(Records):
         cancel(job=job, actor=self.person)
         return self.shown(self.fresh(job.pk))
 
-    @extend_schema(request=Why, responses={200: ImportSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Why, responses={200: ImportSerializer})
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: Any = None) -> Response:
         """Take a finished import back; refused, with names, if anything was changed since."""

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from apps.api.filters import Narrowed, week_asked
 from apps.api.records import Records
 from apps.api.router import register
-from apps.api.schema import NO, NO_RECORD
 from apps.changes.span import Span
 from apps.common.clock import today
 from apps.org.models import Employee
@@ -85,7 +84,7 @@ class LedgerViewSet(Records):
     ordering_fields = ("family_name", "employee_number", "id")
     right_on = LedgerWeek
 
-    @extend_schema(parameters=[WEEK], responses={200: Account, **NO, **NO_RECORD})
+    @extend_schema(parameters=[WEEK], responses={200: Account})
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return an employee's account: what every record gives and takes, week by week."""
         employee = self.get_object()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -15,7 +15,6 @@ from apps.api.filters import Narrowed
 from apps.api.records import Writable
 from apps.api.related import ByCode, Masked
 from apps.api.router import register
-from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.api.transitions import Moving
 from apps.fsm.employee_fsm import EmployeeStatus
 
@@ -72,10 +71,6 @@ class Branch(serializers.Serializer):
     depth = serializers.IntegerField()
 
 
-@extend_schema_view(
-    create=extend_schema(responses={201: OrgUnitSerializer, **NO, **NO_CHANGE}),
-    partial_update=extend_schema(responses={200: OrgUnitSerializer, **NO, **NO_RECORD, **NO_CHANGE}),
-)
 class OrgUnitViewSet(Writable):
     """Units of the organisation tree."""
 
@@ -102,13 +97,13 @@ class OrgUnitViewSet(Writable):
         unit = self.filled(values, record)
         return save_units(units=[unit], actor=self.person)[0]
 
-    @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Remove a unit that nothing hangs on."""
         remove_unit(unit=self.get_object(), actor=self.person)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=Move, responses={200: OrgUnitSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Move, responses={200: OrgUnitSerializer})
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: Any = None) -> Response:
         """Hang a unit and all below it under another."""
@@ -117,7 +112,7 @@ class OrgUnitViewSet(Writable):
         moved = move_unit(unit=unit, parent=asked["parent"], actor=self.person, reason=asked["reason"])
         return self.shown(self.fresh(moved.pk))
 
-    @extend_schema(responses={200: Branch(many=True), **NO})
+    @extend_schema(responses={200: Branch(many=True)})
     @action(detail=False, methods=["get"])
     def tree(self, request: Request) -> Response:
         """Return the units in the order of the tree, each after the one above it, a page at a time."""
@@ -153,10 +148,6 @@ class Copy(serializers.Serializer):
     code = serializers.CharField(max_length=40)
 
 
-@extend_schema_view(
-    create=extend_schema(responses={201: PositionSerializer, **NO, **NO_CHANGE}),
-    partial_update=extend_schema(responses={200: PositionSerializer, **NO, **NO_RECORD, **NO_CHANGE}),
-)
 class PositionViewSet(Writable):
     """Positions."""
 
@@ -176,7 +167,7 @@ class PositionViewSet(Writable):
         position = self.filled(values, record)
         return save_positions(positions=[position], actor=self.person)[0]
 
-    @extend_schema(request=Copy, responses={201: PositionSerializer, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(request=Copy, responses={201: PositionSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: Any = None) -> Response:
         """Create a position like this one under another code; its tags go with it."""
@@ -208,10 +199,6 @@ class EmployeeSerializer(serializers.ModelSerializer):
         read_only_fields = ("id", "last_day", "status", "updated_at")
 
 
-@extend_schema_view(
-    create=extend_schema(responses={201: EmployeeSerializer, **NO, **NO_CHANGE}),
-    partial_update=extend_schema(responses={200: EmployeeSerializer, **NO, **NO_RECORD, **NO_CHANGE}),
-)
 class EmployeeViewSet(Moving, Writable):
     """Employees."""
 
@@ -257,7 +244,7 @@ class LeaveViewSet(Writable):
         leave = self.filled(values, record)
         return save_leaves(leaves=[leave], actor=self.person)[0]
 
-    @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take a leave back."""
         cancel_leave(leave=self.get_object(), actor=self.person)

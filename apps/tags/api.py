@@ -15,7 +15,6 @@ from apps.api.paging import LogPagination
 from apps.api.records import Records, Writable
 from apps.api.related import ByCode
 from apps.api.router import register
-from apps.api.schema import NO, NO_CHANGE, NO_RECORD
 from apps.org.models import Employee, Position
 
 from .enums import TagType
@@ -82,7 +81,7 @@ class EmployeeTagViewSet(Writable):
         held = self.filled(values, record)
         return save_employee_tags(employee_tags=[held], actor=self.person)[0]
 
-    @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Take a tag away as if it had never been held; to end one, change valid_until."""
         revoke_tag(employee_tag=self.get_object(), actor=self.person)
@@ -123,7 +122,7 @@ class PositionTagViewSet(Writable):
         set_position_tags(wanted={position.pk: wanted}, actor=self.person)
         return PositionTag.objects.get(position=position, tag=tag)
 
-    @extend_schema(responses={204: None, **NO, **NO_RECORD, **NO_CHANGE})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask for it no longer."""
         row = self.get_object()
