@@ -19,7 +19,7 @@ from apps.webhooks.services import save_endpoint
 from tests.factories import Clinic
 from tests.webhooks.receivers import Receiver, receiver, says
 
-from .conftest import Look
+from .conftest import Look, everyday
 
 ENDPOINTS, DELIVERIES = "/admin/webhooks/webhookendpoint/", "/admin/webhooks/webhookdelivery/"
 LOOKS = [Look(), Look(scheme="dark", language="en"), Look(390, 844), Look(390, 844, "dark", "en")]
@@ -65,7 +65,7 @@ def fits(page: Page) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+@pytest.mark.parametrize("look", everyday(LOOKS), ids=lambda look: look.name)
 def test_every_page_of_webhooks_fits_every_look(told: Clinic, visit: Any, shoot: Any, look: Look) -> None:
     page = visit(ENDPOINTS, user=told.admin, look=look)
     fits(page)

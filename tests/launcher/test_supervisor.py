@@ -190,6 +190,10 @@ def test_children_that_outlived_a_killed_launcher_are_ended_by_the_next_start(ho
     stranger = children.spawn(["sleep", "60"], log=home.logs / "x.log", env=plain_environment(), cwd=home.path)
     try:
         assert children.end_leftovers(home.path, seconds=1) == 1
+        # Killed, it has no memory any more that names its home, and is a process for a moment longer.
+        deadline = time.monotonic() + 10
+        while lives(left) and time.monotonic() < deadline:
+            time.sleep(0.02)
         assert not lives(left)
         assert stranger.poll() is None, "what belongs to nobody here was left alone"
     finally:
