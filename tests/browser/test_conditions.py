@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -132,3 +133,29 @@ def test_the_tree_of_units_is_searched_the_same_way(
     expect(page.locator("#unit-tree")).to_contain_text("Urgencias")
     expect(page.locator("#unit-tree")).not_to_contain_text("Quirófano")
     shoot(page, "condition-units")
+
+
+def test_what_is_written_is_not_overwritten_by_an_answer_that_comes_late(
+    visit: Callable[..., Page], busy: Clinic
+) -> None:
+    page = visit("/admin/org/employee/", user=busy.manager, look=Look())
+
+    def late(route: Any) -> None:
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    area = opened(page)
+    area.fill("balance < 0")
+    area.press("Escape")
+    page.get_by_role("button", name="Filas").click()
+    row = page.locator(".coveris-condition-row").first
+    expect(row.get_by_label("Valor")).to_have_value("0")
+    page.route(re.compile("ask=rows"), late)
+    row.get_by_label("Valor").fill("10")
+    # At once: before the rows were read, and before the answer about them is there.
+    page.get_by_role("button", name="Texto", exact=True).click()
+    expect(area).to_be_visible()
+    expect(area).to_have_value("balance < 10")
+    area.fill("on_leave")
+    page.wait_for_timeout(1_500)
+    expect(area).to_have_value("on_leave")

@@ -33,7 +33,11 @@
       this.area.setAttribute("aria-describedby", [described, this.note.id].filter(Boolean).join(" "));
       this.completeSoon = later(120, () => this.complete());
       this.checkSoon = later(600, () => this.check());
-      this.joinSoon = later(300, () => this.join());
+      // Whether rows say what the text does not yet, and the answer that is awaited about it.
+      this.unjoined = false;
+      this.joining = null;
+      this.joins = 0;
+      this.joinSoon = later(300, () => { if (this.unjoined) this.joinNow(); });
       this.area.addEventListener("input", () => { this.completeSoon(); this.checkSoon(); });
       this.area.addEventListener("click", () => { if (!this.list.hidden) this.completeSoon(); });
       this.area.addEventListener("keydown", (event) => this.key(event));
@@ -123,7 +127,7 @@
       if (!text.trim()) { this.tell(); return; }
       let found;
       try { found = await this.ask({ ask: "check", text }); } catch { return; }
-      if (text !== this.area.value) return;
+      if (text !== this.area.value || text === this.stays) return;
       this.show(found);
     }
 
@@ -169,6 +173,8 @@
     // Rows
 
     async mode(name) {
+      // What the rows say is in the text before anybody writes there: later it would take the place of what was written.
+      if (name !== "rows" && !this.rows.hidden) { if (this.unjoined) this.joinNow(); await this.joining; }
       if (name === "rows") {
         try { this.words ??= (await this.ask({ ask: "words" })).words; } catch { return; }
         this.byName = new Map(this.words.map((word) => [word.name, word]));
@@ -201,7 +207,7 @@
         ...this.words.map((word) => make("option", { value: word.name, title: word.description, selected: word.name === given.word }, word.label)));
       const rest = make("span", { class: "coveris-condition-rest" });
       const remove = make("button", { type: "button", "aria-label": this.say("remove"), title: this.say("remove"), class: "coveris-condition-remove" }, make("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, "close"));
-      remove.addEventListener("click", () => { line.remove(); this.join(); });
+      remove.addEventListener("click", () => { line.remove(); this.joinNow(); });
       const fill = (row) => {
         const word = this.byName.get(words.value);
         rest.replaceChildren();
@@ -225,8 +231,7 @@
       };
       fill(given);
       words.addEventListener("change", () => fill({}));
-      line.addEventListener("input", () => this.joinSoon());
-      line.addEventListener("change", () => this.joinSoon());
+      for (const event of ["input", "change"]) line.addEventListener(event, () => { this.unjoined = true; this.joinSoon(); });
       line.append(words, rest, remove);
       return line;
     }
@@ -248,13 +253,20 @@
       }).filter((row) => row.word);
     }
 
+    joinNow() {
+      this.unjoined = false;
+      this.joining = this.join();
+    }
+
     async join() {
       const rows = this.read();
       if (!rows.length) { this.area.value = ""; this.tell(); return; }
       // A value that is yet to be filled in is no error.
       if (rows.some((row) => row.values.some((value) => !value) || !row.operator)) { this.tell(); return; }
       let found;
+      const number = ++this.joins;
       try { found = await this.ask({ ask: "rows", rows: JSON.stringify(rows) }); } catch { return; }
+      if (number !== this.joins) return;
       this.forget();
       if (found.error) { this.tell(make("strong", {}, found.error.message)); this.note.classList.add("coveris-condition-wrong"); return; }
       this.area.value = found.text;
