@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +58,14 @@ def as_user(db: Any) -> Callable[[Any], Client]:
 @pytest.fixture
 def admin_user(db: Any) -> Any:
     return factories.UserFactory(role=Role.ADMIN)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Any]:
+    """A broker of the test's own, for real workers and relays (tests.worker.processes)."""
+    from tests.worker.processes import Broker
+
+    broker = Broker(tmp_path)
+    broker.start()
+    yield broker
+    broker.kill()

@@ -27,10 +27,12 @@ class No(serializers.Serializer):
     errors = Problem(many=True)  # type: ignore[assignment]
 
 
+# What the machinery below every view answers.
 NO = {
     400: OpenApiResponse(No, description="Something that was sent is not right."),
     401: OpenApiResponse(No, description="Not signed in, or no longer."),
     403: OpenApiResponse(No, description="Not among what this person may do."),
+    406: OpenApiResponse(No, description="Another form than JSON was asked for."),
     429: OpenApiResponse(No, description="Asked too often: Retry-After says when to ask again."),
 }
 NO_RECORD = {404: OpenApiResponse(No, description="Not there, or out of this person's sight.")}
@@ -41,8 +43,6 @@ IN_THE_WAY = {
 CHANGED = {
     412: OpenApiResponse(No, description="Somebody changed the record meanwhile (If-Match)."),
 }
-# What the machinery below every view answers.
-EVERYWHERE = NO | {406: OpenApiResponse(No, description="Another form than JSON was asked for.")}
 WITH_A_BODY = {
     413: OpenApiResponse(No, description="More was sent than is read."),
     415: OpenApiResponse(No, description="What was sent is not of a kind that is read here."),
@@ -92,7 +92,7 @@ class Described(AutoSchema):
         from .records import Deeds
 
         headers = set(self._headers())
-        noes = EVERYWHERE | (NO_RECORD if self.view.permission_classes else {})
+        noes = NO | (NO_RECORD if self.view.permission_classes else {})
         if self.method != "GET":
             noes |= WITH_A_BODY
             if isinstance(self.view, Deeds):

@@ -42,6 +42,13 @@ def state_of(required: int, assigned: int) -> CoverageState:
     return CoverageState.PARTIAL if assigned < required else CoverageState.OVER_COVERED
 
 
+def states_sql(required: str, assigned: str) -> str:
+    """Return the branches of a CASE that says what `state_of` does, of hour-days in SQL."""
+    return f"""WHEN {required} = 0 THEN 'NO_DEMAND' WHEN {assigned} = 0 THEN 'VACANT'
+    WHEN {assigned} = {required} THEN 'COVERED' WHEN {assigned} < {required} THEN 'PARTIAL'
+    ELSE 'OVER_COVERED'"""
+
+
 def entries_ctes(span: Span, *, only: Callable[[str], str], counted: str = "a.accepted_at IS NOT NULL") -> str:
     """Return the common table expressions that end in `entries`: assignments on the days they give hours.
 

@@ -12,6 +12,7 @@ from apps.business_rules.language.vocabulary import Relation, Type, Word, regist
 from apps.common.hours import HOUR_DAYS
 
 from .asked import coverage_asked, whole_coverage_asked
+from .coverage import states_sql
 from .enums import CoverageState
 
 OF_POSITION, OF_UNIT = "demand.positioncoverage.view", "demand.unitcoverage.view"
@@ -50,10 +51,7 @@ def worst_percent(at: At) -> str:
     return f"LEAST({', '.join(f'{row}.assigned[{n}] * 100.0 / NULLIF({row}.required[{n}], 0)' for n in weeks)})"
 
 
-STATE = """(CASE WHEN {c}.id IS NULL THEN NULL
-    WHEN {c}.required[1] = 0 THEN 'NO_DEMAND' WHEN {c}.assigned[1] = 0 THEN 'VACANT'
-    WHEN {c}.assigned[1] = {c}.required[1] THEN 'COVERED'
-    WHEN {c}.assigned[1] < {c}.required[1] THEN 'PARTIAL' ELSE 'OVER_COVERED' END)"""
+STATE = f"(CASE WHEN {{c}}.id IS NULL THEN NULL {states_sql('{c}.required[1]', '{c}.assigned[1]')} END)"
 
 for name, type_, label, description, sql, more in (
     ("required", Type.HOURS, _("required"), _("Hours needed in the current week, adjustments included."),

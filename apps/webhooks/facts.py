@@ -6,12 +6,11 @@ states and days alone: a receiver that may know more asks the REST interface as 
 
 from __future__ import annotations
 
-# Positions stand as apps.demand.coverage.state_of says, in the first of the weeks that are kept: the current one. A row
-# that was only begun has no state.
-COVERAGE_STATE = """CASE
-    WHEN cardinality(required) = 0 THEN NULL WHEN required[1] = 0 THEN 'NO_DEMAND' WHEN assigned[1] = 0 THEN 'VACANT'
-    WHEN assigned[1] = required[1] THEN 'COVERED' WHEN assigned[1] < required[1] THEN 'PARTIAL'
-    ELSE 'OVER_COVERED' END"""
+from apps.demand.coverage import states_sql
+
+# As positions stand in the first of the weeks that are kept: the current one. A row that was only begun has no state.
+COVERAGE_STATE = f"""CASE
+    WHEN cardinality(required) = 0 THEN NULL {states_sql("required[1]", "assigned[1]")} END"""
 
 EMPLOYEES = """
     SELECT n.id AS rank, n.subject_id, u.path, jsonb_build_object(

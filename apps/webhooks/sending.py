@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +18,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+
+from apps.common.holding import held
 
 from .enums import DeliveryState, Topic
 from .models import WebhookDelivery, WebhookEndpoint, WebhookHealth
@@ -96,21 +97,8 @@ def is_due(now: datetime | None = None) -> bool:
 
 def send_alone(*, seconds: float = RUN_SECONDS) -> Sent | None:
     """Send what is due unless somebody does already: one place of a worker is enough, the other is for the figures."""
-    with _alone() as is_alone:
+    with held(SENDING, 0) as is_alone:
         return send_due(seconds=seconds) if is_alone else None
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SENDING])
-        (got,) = cursor.fetchone()
-    try:
-        yield got
-    finally:
-        if got:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [SENDING])
 
 
 def send_due(*, now: Callable[[], datetime] = timezone.now, seconds: float = RUN_SECONDS) -> Sent:

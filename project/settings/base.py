@@ -102,16 +102,15 @@ TEMPLATES = [
 
 # Each request of the web is a thread of its own, and a connection belongs to a thread: kept for a minute, every request
 # made one anew and left it to the garbage collector, until the database had no more to give.
-_pool: dict[str, Any] = (
-    {"pool": {"min_size": 1, "max_size": 20, "timeout": 5}} if env.text("COVERIS_PROCESS", "") == "coveris-web" else {}
-)
+_process = env.text("COVERIS_PROCESS", "")
+_pool: dict[str, Any] = {"pool": {"min_size": 1, "max_size": 20, "timeout": 5}} if _process == "coveris-web" else {}
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         **env.database(),
         "CONN_MAX_AGE": 0 if _pool else 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": env.text("COVERIS_PROCESS", "coveris-web"), "connect_timeout": 5, **_pool},
+        "OPTIONS": {"application_name": _process or "coveris-web", "connect_timeout": 5, **_pool},
     }
 }
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import resolve
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.pagination import CursorPagination
+
+from .operations import operations
 
 ROOT = "/api/v1/"
 # What the machinery of lists understands, and what is tried in ways of its own.
@@ -43,16 +44,15 @@ class Reading:
 
 def readings() -> list[Reading]:
     """Return every GET operation of the description, but for the description itself."""
-    schema = SchemaGenerator(api_version="1").get_schema(request=None, public=True)
     found = []
-    for path, methods in sorted(schema["paths"].items()):
-        if "get" not in methods or path == f"{ROOT}schema/":
+    for operation in operations():
+        if operation.method != "get" or operation.path == f"{ROOT}schema/":
             continue
-        asked = [one for one in methods["get"].get("parameters", ()) if one["in"] == "query"]
-        view: Any = resolve(path.replace("{id}", "1")).func
+        asked = [one for one in operation.parameters if one["in"] == "query"]
+        view: Any = resolve(operation.path.replace("{id}", "1")).func
         found.append(
             Reading(
-                path,
+                operation.path,
                 {one["name"]: one["schema"] for one in asked},
                 frozenset(one["name"] for one in asked if one.get("required")),
                 getattr(view, "cls", None) or view.view_class,

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from tests.databases import in_database
+
 from . import data
 from .harness import Report
 
@@ -49,12 +51,10 @@ def copied() -> Iterator[None]:
     with _server() as raw:
         raw.execute(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
         raw.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" STRATEGY FILE_COPY')
-    connection.settings_dict["NAME"] = copy
     try:
-        yield
+        with in_database(copy):
+            yield
     finally:
-        connection.close()
-        connection.settings_dict["NAME"] = name
         with _server() as raw:
             raw.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
 

@@ -124,14 +124,6 @@ def test_the_whole_way_of_a_small_sheet_in_spanish(visit: Any, clinic: Clinic, s
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def at_work(broker: Broker, tmp_path: Path) -> Iterator[Child]:
     """A worker as the product runs it."""
     child = worker(broker, tmp_path)

@@ -432,7 +432,9 @@ class TestInTurn:
     ) -> None:
         together = self.found(clinic, pairs, [])
         monkeypatch.setattr(gate, "AT_A_TIME", 1)
-        monkeypatch.setattr(gate, "_as_accepted", lambda some, subjects: tuple(some.get("assignment", ())))
+        monkeypatch.setattr(
+            gate, "_as_accepted", lambda kind, some, subjects: tuple(some) if kind == "assignment" else ()
+        )
         assert len(self.found(clinic, pairs, [])) < len(together)
 
     def test_what_no_longer_is_a_proposal_is_not_sent_along(
@@ -440,8 +442,8 @@ class TestInTurn:
     ) -> None:
         monkeypatch.setattr(gate, "AT_A_TIME", 1)
         subjects = {"assignment": {row.pk for row in pairs}}
-        some = {"employee": [pairs[0].employee_id]}
-        near = gate._as_accepted(some, subjects)
+        of = ("employee", [pairs[0].employee_id])
+        near = gate._as_accepted(*of, subjects)
         assert {pairs[0].pk, pairs[1].pk} <= set(near) < subjects["assignment"]
         Assignment.objects.filter(pk=pairs[0].pk).update(status="ACTIVE", accepted_at="2026-12-01T00:00Z")
-        assert set(gate._as_accepted(some, subjects)) == set(near) - {pairs[0].pk}
+        assert set(gate._as_accepted(*of, subjects)) == set(near) - {pairs[0].pk}

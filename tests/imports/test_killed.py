@@ -163,14 +163,6 @@ def test_the_canary_two_imports_in_a_row_leave_half_of_it(house: Clinic, tmp_pat
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def workers(broker: Broker, tmp_path: Path) -> Iterator[list[Child]]:
     """The workers of a test, which end with it."""
     started: list[Child] = []

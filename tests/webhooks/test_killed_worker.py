@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,6 @@ from .conftest import Make
 from .receivers import Receiver, says
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.chaos]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path)
-    broker.start()
-    yield broker
-    broker.kill()
 
 
 def test_a_worker_killed_between_the_post_and_its_record_costs_a_second_post_and_no_event(

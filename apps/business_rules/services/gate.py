@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
 from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -75,30 +76,33 @@ class Links:
                     yield (kind, pk), (other, other_pk)
 
 
-def _in_turn(subjects: Ids) -> Iterator[dict[str, list[int]]]:
-    """Yield subjects in the order of their keys: all together, or so many of a kind at a time."""
-    total = sum(map(len, subjects.values()))
-    if 0 < total <= AT_A_TIME:
-        yield {kind: sorted(ids) for kind, ids in subjects.items() if ids}
-    elif total:
-        for kind, ids in subjects.items():
-            for some in batched(sorted(ids), AT_A_TIME, strict=False):
-                yield {kind: list(some)}
+def _are_many(subjects: Ids) -> bool:
+    return sum(map(len, subjects.values())) > AT_A_TIME
 
 
-def _as_accepted(some: Mapping[str, list[int]], subjects: Ids) -> tuple[int, ...]:
-    """Return the proposals among the subjects that count as accepted where some of them are asked about.
+def _questions(on: date, subjects: Ids) -> Iterator[Question]:
+    """Yield what to ask about subjects, in the order of their keys: all together, or so many of a kind at a time."""
+    if not _are_many(subjects):
+        asked = {kind: sorted(ids) for kind, ids in subjects.items() if ids}
+        if asked:
+            yield Question(on, asked, as_accepted=as_accepted_of(asked), at_gate=True)
+        return
+    for kind, ids in subjects.items():
+        for some in batched(sorted(ids), AT_A_TIME, strict=False):
+            near = _as_accepted(kind, some, subjects)
+            yield Question(on, {kind: list(some)}, as_accepted=near, at_gate=True)
 
-    Of few all; of many only those that still are proposals and can matter: a million ids would go with every turn.
+
+def _as_accepted(kind: str, some: Sequence[int], subjects: Ids) -> tuple[int, ...]:
+    """Return the proposals among many subjects that count as accepted where some of a kind are asked about.
+
+    Only those that still are proposals and can matter: a million ids would go with every turn.
     """
-    proposals = subjects[SubjectKind.ASSIGNMENT]
-    if not proposals or sum(map(len, subjects.values())) <= AT_A_TIME:
-        return as_accepted_of(subjects)
     beside = kind_named(SubjectKind.ASSIGNMENT).proposed_beside
-    if not set(some) <= set(beside):
+    if not (proposals := subjects[SubjectKind.ASSIGNMENT]) or kind not in beside:
         return as_accepted_of(subjects)
-    near = (pk for kind, ids in some.items() for (pk,) in prepared.fetch(beside[kind], {"ids": ids}))
-    return tuple(sorted({pk for pk in near if pk in proposals}))
+    near = prepared.fetch(beside[kind], {"ids": list(some)})
+    return tuple(sorted(pk for (pk,) in near if pk in proposals))
 
 
 class Judgement:
@@ -164,8 +168,7 @@ class Judgement:
             fresh[kind] -= own
             if gone[kind]:
                 self._forget(gone)
-        for some in _in_turn(fresh):
-            question = Question(self.on, some, as_accepted=_as_accepted(some, fresh), at_gate=True)
+        for question in _questions(self.on, fresh):
             for finding in ask(self.settings, question, self.unjudged):
                 self.before[finding.key] = finding.observed
         for kind, pks in fresh.items():
@@ -174,9 +177,8 @@ class Judgement:
     def look_after(self) -> None:
         """Find what the change added, in the easiest order to fix."""
         self.found, self.added = [], []
-        is_long = sum(map(len, self.subjects.values())) > AT_A_TIME
-        for some in _in_turn(self.subjects):
-            question = Question(self.on, some, as_accepted=_as_accepted(some, self.subjects), at_gate=True)
+        is_long = _are_many(self.subjects)
+        for question in _questions(self.on, self.subjects):
             # A rule that gave no answer before is not asked: what it found now might have stood all along.
             found = ask(self.settings, question, self.unjudged)
             added = [finding for finding in found if self._is_added(finding)]

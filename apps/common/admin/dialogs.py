@@ -121,7 +121,10 @@ class Dialogs(Screen):
         return HttpResponseRedirect(back) if back else otherwise
 
     def run_dialog(self, request: HttpRequest, dialog: Dialog, deed: DialogDeed) -> HttpResponse:
-        """Show the dialog, or do the deed and go back. Warnings are shown with a button that confirms exactly them."""
+        """Show the dialog, or do the deed and go back with what it says, or on to the page it returns.
+
+        Warnings are shown with a button that confirms exactly them.
+        """
         if request.method in ("GET", "HEAD"):
             return self.show_dialog(request, dialog, dialog.form())
         if request.method != "POST":
@@ -137,6 +140,8 @@ class Dialogs(Screen):
             codes = {reason.code for reason in refusal.reasons}
             status = 403 if codes & FORBIDDEN else 409 if codes & OVERTAKEN else 200
             return self.show_dialog(request, dialog, form, refusal=refusal, status=status)
+        if isinstance(said, HttpResponse):
+            return said
         messages.success(request, said)
         if request.headers.get(IN_DIALOG):
             return HttpResponse(status=204, headers={GO_TO: dialog.back})

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.forms import Media
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import number_format
@@ -110,16 +110,13 @@ class WebhookEndpointAdmin(ListExportMixin, HistoryMixin, Dialogs, BaseAdmin):
                 )
             },
         )  # fmt: skip
-        if request.method in ("GET", "HEAD"):
-            return self.show_dialog(request, dialog, dialog.form())
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-        form = dialog.form(request.POST)
-        if not form.is_valid():
-            return self.show_dialog(request, dialog, form)
-        keeps = form.cleaned_data["old"] == KEPT
-        secret = renew_secret(endpoint=endpoint, keep_old=keeps, actor=request.user)  # type: ignore[arg-type]
-        return self._shown_once(request, endpoint, secret)
+
+        def deed(values: dict[str, Any], confirmed: bool) -> Any:
+            keeps = values["old"] == KEPT
+            secret = renew_secret(endpoint=endpoint, keep_old=keeps, actor=request.user)  # type: ignore[arg-type]
+            return self._shown_once(request, endpoint, secret)
+
+        return self.run_dialog(request, dialog, deed)
 
     def trial_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send a trial; the page of its delivery shows what the receiver answers."""
