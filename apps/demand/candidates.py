@@ -257,7 +257,7 @@ def _judge(people: Sequence[Any], wanted: Wanted) -> Told:
         apply_transitions(Assignment, "accept", [Order(row.pk) for row in made], actor=None, consequence=True)
         return {row.pk: row.employee_id for row in made}
 
-    answer = what_if(do, actor=None, detail=0)
+    answer = what_if(do, actor=None, only_verdicts=True)
     if answer.refusal is None:
         told: Told = {row.pk: ([], ()) for row in people}
         for finding in answer.verdicts:

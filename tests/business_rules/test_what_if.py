@@ -114,6 +114,20 @@ class TestTheAnswer:
             after - before for before, after in zip(ledger.before["assigned"], ledger.after["assigned"], strict=True)
         ] == weeks("20")
 
+    def test_who_wants_only_verdicts_is_told_the_same_with_fewer_questions(self, clinic: Clinic, rules: Rules) -> None:
+        AssignmentFactory(employee=clinic.nurse, position=clinic.p2, effective_hours=50, accepted=True)
+        with CaptureQueriesContext(connection) as all_of_it:
+            whole = what_if(propose(clinic), actor=clinic.admin)
+        with CaptureQueriesContext(connection) as less:
+            answer = what_if(propose(clinic), actor=clinic.admin, only_verdicts=True)
+        said = [(one.rule, one.subject_code, one.observed, one.severity) for one in answer.verdicts]
+        assert said == [(one.rule, one.subject_code, one.observed, one.severity) for one in whole.verdicts] != []
+        assert (answer.allowed, answer.refusal) == (whole.allowed, None)
+        assert (answer.opened, answer.closed, answer.changed, answer.ledger.count) == ([], [], [], 0)
+        assert len(less) < len(all_of_it) - 10
+        refused = what_if(lambda: propose(clinic)() and propose(clinic)(), actor=clinic.admin, only_verdicts=True)
+        assert refused.refusal is not None
+
     def test_a_refusal_of_a_service_or_a_constraint_is_an_answer(self, clinic: Clinic, proposal: Assignment) -> None:
         named = {"employee": [clinic.nurse.pk]}
         answer = what_if(propose(clinic), actor=clinic.admin, also=named)

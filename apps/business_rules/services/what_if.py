@@ -140,6 +140,7 @@ def what_if(
     detail: int = DETAIL,
     seconds: float | None = None,
     each_rule: bool = False,
+    only_verdicts: bool = False,
 ) -> WhatIf:
     """Answer what `do()` would do: whether it is allowed, what opens and closes, what it does to hours and coverage.
 
@@ -151,7 +152,8 @@ def what_if(
     `also` names further subjects (employee, assignment, position, unit) to look at: for writes that leave no mark, such
     as a rule's threshold. At most `detail` subjects of each kind are told one by one.
 
-    `each_rule` adds what every rule of the gate says, those that pass too (`rules`).
+    `each_rule` adds what every rule of the gate says, those that pass too (`rules`). `only_verdicts` is for whoever
+    wants to know whether it may be done and not what follows: no figures, and nothing of the sweep.
 
     Nothing survives it but the state of sequences. Locks are held until it ends; waiting for a lock, and each
     statement (`seconds`), are bounded: NoAnswer. By itself it reads one state of the database throughout (REPEATABLE
@@ -161,7 +163,7 @@ def what_if(
     named: Ids = {kind: set(ids) for kind, ids in (also or {}).items()}
     for attempt in range(1, TRIES + 1):
         try:
-            trial = _Trial(do, actor, reason, named, detail, seconds, each_rule)
+            trial = _Trial(do, actor, reason, named, detail, seconds, each_rule, only_verdicts)
             trial.run(outermost)
             if trial.overlooked:
                 # Known only from the state before, such as the units above one that moved: look at them in both.
@@ -199,6 +201,11 @@ class _State:
     by_subject: dict[str, dict[int, dict[str, list[int]]]]
     totals: dict[str, dict[str, list[int]]]
 
+    @classmethod
+    def unseen(cls) -> _State:
+        """Return the state of somebody who did not look."""
+        return cls({}, {}, {}, {}, {})
+
 
 class _Trial:
     """One go: after first, then before, so that it is done once."""
@@ -212,8 +219,9 @@ class _Trial:
         detail: int,
         seconds: float | None,
         each_rule: bool = False,
+        only_verdicts: bool = False,
     ):
-        self.each_rule = each_rule
+        self.each_rule, self.only_verdicts = each_rule, only_verdicts
         self.rules: list[RuleLine] = []
         self.do, self.actor, self.reason, self.also, self.detail = do, actor, reason, also, detail
         self.milliseconds = round(1_000 * (seconds or settings.COVERIS_WHAT_IF_SECONDS))
@@ -274,6 +282,8 @@ class _Trial:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _look(self, touched: Touched, subjects: Ids, figures: Ids | None = None) -> _State:
+        if self.only_verdicts:
+            return _State.unseen()
         by_marks = reached_by(touched)
         subjects = _joined(subjects, subjects_of(touched, by_marks))
         reached = _joined(by_marks, _of_figures(self.also))
@@ -332,6 +342,8 @@ class _Trial:
 
     def _effect(self, kind: str, columns: Sequence[str], adds_up: bool) -> Effect:
         before, after = self.before, self.after
+        if kind not in before.figures:
+            return Effect(kind)
         nothing = {name: [0] * self.span.weeks for name in columns}
         ids = before.figures[kind] | after.figures[kind]
         told = {
