@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.assignments.live import live
-from apps.business_rules.enums import SubjectKind
 from apps.business_rules.questions import Question
 from apps.business_rules.registry import Rival, Rule, register_rule
 from apps.business_rules.verdicts import Verdict, day, hours
@@ -207,14 +206,10 @@ SINCE = date(1900, 1, 1)
 def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
     """Return the positions that have had demand and nobody in force for more days running than the threshold."""
     span = Span(SINCE, (question.on - SINCE).days // 7 + 1, question.on)
-    params = dict(span.params)
-    only = ""
-    if (positions := question.ids_of(SubjectKind.POSITION)) is not None:
-        only = "AND a.position_id = ANY (%(positions)s::bigint[])"
-        params["positions"] = positions
     giving = ", ".join(f"'{status.value}'" for status in GIVING)
     # Nobody can be there today where every assignment of today is of somebody who is not: this finds the few positions
-    # for which it is worth asking, day by day, when somebody last was.
+    # for which it is worth asking, day by day, when somebody last was. Whom it is about is said once, by `subject`: an
+    # array of ids beside a join is looked through again for every row of the join, a hundred thousand times its length.
     return (
         f"""
             WITH deserted AS MATERIALIZED (
@@ -224,7 +219,7 @@ def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
                     AND (p.closes_on IS NULL OR p.closes_on >= %(today)s)
                     AND NOT EXISTS (
                         SELECT FROM assignments_assignment a
-                        WHERE a.position_id = p.id AND {COUNTED} {only} AND a.starts_on <= %(today)s
+                        WHERE a.position_id = p.id AND {COUNTED} AND a.starts_on <= %(today)s
                             AND (a.ends_on IS NULL OR a.ends_on >= %(today)s)
                             AND NOT EXISTS (
                                 SELECT FROM org_employee e WHERE e.id = a.employee_id
@@ -241,7 +236,7 @@ def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
                     GREATEST(a.starts_on, %(span_first)s::date) - %(span_first)s::date AS lo,
                     LEAST(a.ends_on, %(today)s::date) - %(span_first)s::date + 1 AS hi
                 FROM deserted d JOIN assignments_assignment a ON a.position_id = d.id
-                WHERE {COUNTED} {only} AND a.starts_on <= %(today)s
+                WHERE {COUNTED} AND a.starts_on <= %(today)s
             ),
             {giving_ctes(span, employees="{id} IN (SELECT employee_id FROM booked)")},
             covered AS (
@@ -286,7 +281,7 @@ def _empty_for_long(question: Question) -> tuple[str, dict[str, Any]]:
             CROSS JOIN LATERAL (SELECT GREATEST(d.opens_on, covered.until, unneeded.until) AS since) empty
             WHERE empty.since IS NULL OR %(today)s::date - empty.since + 1 > d.threshold
         """,
-        params,
+        dict(span.params),
     )
 
 
