@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from apps.changes.freshness import Freshness
@@ -32,8 +33,14 @@ def board_as_json(found: Board, fresh: Freshness) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=20_000)
+def _text(hour_days: int) -> str:
+    """Return hour-days as the text of hours; positions of a house need few different ones."""
+    return str(to_hours(hour_days))
+
+
 def _hours(line: UnitLine | PositionLine, *names: str) -> dict[str, str]:
-    return {f"{name}_hours": str(line.hours(name)) for name in names}
+    return {f"{name}_hours": _text(getattr(line, name)) for name in names}
 
 
 def _unit(unit: UnitLine) -> dict[str, Any]:

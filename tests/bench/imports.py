@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -20,13 +21,11 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
-from apps.imports.lists import SheetOut
-from apps.imports.services import import_sheet, resource_of
-from apps.imports.writing import rows_for
+from apps.imports.services import import_sheet
 from apps.org.models import Employee, OrgUnit, Position
 from tests.imports.support import workbook
 
-from . import stage
+from . import alone, stage
 from .harness import Figure, Report, alternate, ratio
 from .memory import most_memory
 
@@ -105,14 +104,6 @@ def stock(content: bytes, *, dry_run: bool = False) -> None:
         transaction.set_rollback(True)
 
 
-def taken_out(count: int, shape: str) -> None:
-    """Write so many employees in pieces that nobody keeps, as a page or a worker does."""
-    resource = resource_of("employees")
-    out = SheetOut(resource, rows_for(resource, None)[:count], None)
-    for _piece in out.pieces(shape):
-        pass
-
-
 def stock_taken_out(count: int) -> None:
     """Have the library take employees out."""
     StockPeople().export(Employee.objects.select_related("home_unit").order_by("employee_number")[:count]).csv
@@ -171,10 +162,9 @@ def imports(sizes: Sequence[str], rounds: int, report: Report) -> None:
         _exports(size, report)
         for count in MANY:
             rows = sheet(EMPLOYEES, people(count, units))
-            _one(f"{count} employees, CSV", size, count, partial(brought_in, "employees", rows), report)
+            _one_in(f"{count} employees, CSV", size, count, rows, report)
         rows = workbook(EMPLOYEES, *people(MANY_IN_A_WORKBOOK, units))
-        _one(f"{MANY_IN_A_WORKBOOK} employees, XLSX", size, MANY_IN_A_WORKBOOK,
-             partial(brought_in, "employees", rows), report)  # fmt: skip
+        _one_in(f"{MANY_IN_A_WORKBOOK} employees, XLSX", size, MANY_IN_A_WORKBOOK, rows, report)
     if {"m", "l"} <= set(sizes):
         slower = paces["m"] / paces["l"]
         report.add(Figure("rows/s, m / l (ten times the table)", "m–l", *[slower] * 3, goal=1.15))
@@ -204,18 +194,23 @@ def _exports(size: str, report: Report) -> None:
     pace = STOCK_ROWS / timed(partial(stock_taken_out, STOCK_ROWS))
     for count in sorted({min(count, there) for count in TAKEN_OUT}):
         for shape in ("csv", "xlsx"):
-            _one(f"{count} employees out, {shape.upper()}", size, count, partial(taken_out, count, shape), report, pace)
+            _one(f"{count} employees out, {shape.upper()}", size, count, report, "out", "employees", shape, str(count),
+                 beside=pace)  # fmt: skip
     if (memory := most_memory(partial(stock_taken_out, TAKEN_OUT[0]))) is not None:
         report.add(Figure(f"{TAKEN_OUT[0]} employees out by the library: most memory, MB", size, *[memory[0]] * 3))
 
 
-def _one(
-    title: str, size: str, count: int, work: Callable[[], object], report: Report, beside: float | None = None
-) -> None:
-    taken: list[float] = []
-    memory = most_memory(lambda: taken.append(timed(work)))
+def _one_in(title: str, size: str, count: int, content: bytes, report: Report) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        _one(title, size, count, report, "in", "employees", file.name)
+
+
+def _one(title: str, size: str, count: int, report: Report, *what: str, beside: float | None = None) -> None:
+    """Have a process of its own do it once; report its pace and how much memory it took."""
+    seconds, megabytes = alone.run(*what)
     note = "" if beside is None else f"the library: {beside:.0f}"
-    report.add(Figure(f"{title}: rows/s", size, *[count / taken[0]] * 3, note=note))
-    if memory is not None:
-        ours, _database = memory
-        report.add(Figure(f"{title}: most memory of ours, MB", size, *[ours] * 3, goal=512.0))
+    report.add(Figure(f"{title}: rows/s", size, *[count / seconds] * 3, note=note))
+    if megabytes is not None:
+        report.add(Figure(f"{title}: most memory of ours, MB", size, *[megabytes] * 3, goal=512.0))

@@ -87,6 +87,11 @@ def enter(size: str, report: Report) -> None:
         connection.close()
         connection.settings_dict["NAME"] = name
         report.say(f"loaded in {time.perf_counter() - begun:.0f} s")
+    as_measured()
+
+
+def as_measured() -> None:
+    """Set up the session: one processor a statement, and no compiling that other sessions would not do."""
     with connection.cursor() as cursor:
         cursor.execute("SET max_parallel_workers_per_gather = 0")
         cursor.execute("SET jit = off")
