@@ -42,6 +42,9 @@ class Narrowed:
     def __init__(self, lookup: str, field: serializers.Field | None = None, help: str = ""):
         self.lookup, self.field, self.help = lookup, field or serializers.CharField(max_length=200), help
 
+    def narrow(self, queryset: Any, value: Any) -> Any:
+        return queryset.filter(**{self.lookup: value})
+
 
 class NamedFilters(BaseFilterBackend):
     """Narrow a list by `view.narrowed` (parameter → Narrowed). `view.asked_of_one` is what a record reads itself."""
@@ -55,7 +58,7 @@ class NamedFilters(BaseFilterBackend):
                     value = how.field.run_validation(request.query_params[name])
                 except ValidationError as error:
                     raise ValidationError({name: error.detail}) from error
-                queryset = queryset.filter(**{how.lookup: value})
+                queryset = how.narrow(queryset, value)
         return queryset
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

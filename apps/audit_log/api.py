@@ -35,6 +35,16 @@ class Timeline(LogPagination):
     ordering = ("-at", "-key")
 
 
+class OnRecord(Narrowed):
+    """What hangs on a record, by its id."""
+
+    def __init__(self, anchor: str):
+        super().__init__(anchor, serializers.IntegerField())
+
+    def narrow(self, queryset: Any, value: Any) -> Any:
+        return queryset.hanging_on(self.lookup, value)
+
+
 class AuditLogViewSet(Alone, mixins.ListModelMixin, GenericViewSet):
     """The timeline, newest first."""
 
@@ -47,10 +57,10 @@ class AuditLogViewSet(Alone, mixins.ListModelMixin, GenericViewSet):
     narrowed = {
         "kind": Narrowed("kind", serializers.ChoiceField(AuditKind.choices)),
         "source": Narrowed("source"),
-        "employee_id": Narrowed("employee_id", serializers.IntegerField()),
-        "position_id": Narrowed("position_id", serializers.IntegerField()),
-        "assignment_id": Narrowed("assignment_id", serializers.IntegerField()),
-        "unit_id": Narrowed("unit_id", serializers.IntegerField()),
+        "employee_id": OnRecord("employee_id"),
+        "position_id": OnRecord("position_id"),
+        "assignment_id": OnRecord("assignment_id"),
+        "unit_id": OnRecord("unit_id"),
         "actor_id": Narrowed("actor_id", serializers.UUIDField()),
         "since": Narrowed("at__gte", serializers.DateTimeField()),
         "until": Narrowed("at__lt", serializers.DateTimeField()),

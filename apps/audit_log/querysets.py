@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import OuterRef, Q
+from django.db.models import OuterRef, Q, Value
 
 from apps.common.walking import OneByOne
 from apps.org.querysets import is_walked_for, scope_of, sees_the_house
 
-from .sources import SOURCES
+from .sources import OF_SUBJECTS, SOURCES, SUBJECT, Source
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -104,9 +104,32 @@ class AuditEntryQuerySet(models.QuerySet[Any]):
             return self.filter(unit_id=pk).exclude(source="business_rules.ruleviolation")
         return self.filter(source=label, record_id=pk)
 
+    def hanging_on(self, anchor: str, pk: int) -> Self:
+        """Return what happened to what hangs on a record, as `employee_id` and the other anchors tell."""
+        found: dict[str, list[int]] = {source.name: [] for source in OF_SUBJECTS}
+        first, *others = (_records_of(source, anchor, pk) for source in OF_SUBJECTS)
+        for name, record in first.union(*others, all=True):
+            found[name].append(record)
+        told = ~Q(source__in=list(found))
+        for name, records in found.items():
+            told |= Q(source=name, record_id__in=records)
+        return self.filter(told, **{anchor: pk})
+
     def by(self, actors: Sequence[Any] | None) -> Self:
         """Return what these users did; None = the system by itself."""
         return self.filter(actor_id__isnull=True) if actors is None else self.filter(actor_id__in=list(actors))
+
+
+def _records_of(source: Source, anchor: str, pk: int) -> Any:
+    """Return (source, id) of the records of a source that hang on this one; rows of an index, not of the history.
+
+    Whom they are about never changes, and none is ever taken away.
+    """
+    about = Q(subject_kind=SUBJECT[anchor], subject_id=pk)
+    if source.label == "business_rules.waiver" and anchor == "unit_id":
+        about |= Q(org_unit=pk)
+    rows = source.model._default_manager.order_by().filter(about)
+    return rows.values_list(Value(source.name, output_field=models.CharField()), "pk")
 
 
 def _assignments(**of: Any) -> list[int]:

@@ -14,6 +14,8 @@ from django.urls import reverse
 
 from apps.audit_log.admin import PAGE
 from apps.audit_log.models import AuditEntry
+from apps.audit_log.sources import ANCHORS
+from apps.business_rules.models import RuleViolation
 from apps.common.acting import acting
 from apps.fsm.services import apply_transition
 from apps.org.models import Employee, Position
@@ -104,6 +106,30 @@ def test_a_record_out_of_scope_has_no_timeline_and_no_name(eventful: Any, as_use
     for own in ('value="MARKER"', "“MARKER”", "export/?about=MARKER"):
         told = told.replace(own, "")
     assert "MARKER" not in told
+
+
+def test_what_hangs_on_a_record_is_found_by_the_indexes_of_each_source(eventful: Any) -> None:
+    factories.WaiverFactory(
+        rule=factories.BusinessRuleFactory(), subject_kind="", subject_id=None, subject_code="", org_unit=eventful.h1,
+        granted_by=eventful.admin, expires_on=date(2027, 1, 1),
+    )  # fmt: skip
+    subjects = ("employee", eventful.nurse), ("position", eventful.p1), ("unit", eventful.h1)
+    for kind, subject in subjects:
+        RuleViolation.objects.create(
+            rule=factories.BusinessRuleFactory(), subject_kind=kind, subject_id=subject.pk, subject_code="x",
+            severity="WARNING", first_seen="2026-12-01T00:00Z", last_seen="2026-12-01T00:00Z", state="OPEN",
+        )  # fmt: skip
+    seen = set()
+    for anchor in ANCHORS:
+        for pk in set(AuditEntry.objects.values_list(anchor, flat=True)) - {None}:
+            told = set(AuditEntry.objects.filter(**{anchor: pk}).values_list("source", "key"))
+            assert set(AuditEntry.objects.hanging_on(anchor, pk).values_list("source", "key")) == told
+            seen |= {(anchor, source) for source, _key in told}
+    assert seen >= {
+        ("employee_id", "business_rules.ruleviolation"), ("unit_id", "business_rules.ruleviolation"),
+        ("employee_id", "business_rules.waiver"), ("unit_id", "business_rules.waiver"),
+        ("assignment_id", "assignments.assignment:transition"), ("position_id", "tags.positiontag"),
+    }  # fmt: skip
 
 
 def test_one_entry_out_of_scope_does_not_exist(eventful: Any, as_user: Any) -> None:
