@@ -30,7 +30,18 @@ class Origin(models.Model):
 
 
 class _Records(HistoricalRecords):
-    """History with an index of what belongs to a deed; few rows do, and those are asked for all at once."""
+    """History with the indexes it is asked by: the record, what it hangs on, who did it, and the deed.
+
+    Few rows belong to a deed, and those are asked for all at once. By its moments the timeline walks it, with an index
+    of its own; nobody looks a code up in history, and every write would pay for it.
+    """
+
+    def copy_fields(self, model: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = super().copy_fields(model)
+        for field in fields.values():
+            if not field.is_relation and field.name != model._meta.pk.name:
+                field.db_index = False
+        return fields
 
     def get_meta_options(self, model: Any) -> dict[str, Any]:
         index = models.Index(

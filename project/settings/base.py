@@ -194,6 +194,7 @@ CORS_EXPOSE_HEADERS = ("ETag", "Idempotency-Replayed", "Retry-After")
 # History rows are written by database triggers (apps/common/history.py); with the library's own
 # signals on as well, every row would be doubled (system check coveris.E002).
 SIMPLE_HISTORY_ENABLED = False
+SIMPLE_HISTORY_DATE_INDEX = False  # the timeline has its own
 SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
 SIMPLE_HISTORY_REVERT_DISABLED = True
 SIMPLE_HISTORY_ENFORCE_HISTORY_MODEL_PERMISSIONS = False

@@ -17,6 +17,8 @@ ROOT = "/api/v1/"
 MACHINERY = frozenset({"page", "page_size", "cursor", "search", "ordering"})
 DAY, MOMENT, WEEK = "2026-12-09", "2026-12-01T00:00:00Z", "2026-W50"
 MISSED = "zzq9"
+# Judges every candidate by the gate, as if proposed and accepted: statements of that, but no more for more of them.
+JUDGING = frozenset({f"{ROOT}demand/candidates/"})
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,11 @@ from tests.factories import (
 )
 from tests.today import TODAY
 
-from .readings import Reading, readings, ways
+from .readings import JUDGING, Reading, readings, ways
 
 pytestmark = pytest.mark.django_db
 MOST = 15
 ME = "/api/v1/me/"
-# Judges every candidate by the gate, as if proposed and accepted: statements of that, but no more for more of them.
-JUDGING = {"/api/v1/demand/candidates/"}
 
 
 def grow(house: Any, number: int) -> None:
