@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import factory
+from django.contrib.auth.hashers import make_password
 from factory.django import DjangoModelFactory
 
 from apps.assignments.models import Assignment
@@ -30,12 +31,7 @@ class UserFactory(DjangoModelFactory):
     role = Role.VIEWER
     is_staff = factory.LazyAttribute(lambda user: user.role != Role.EMPLOYEE)
     is_superuser = factory.LazyAttribute(lambda user: user.role == Role.ADMIN)
-
-    @factory.post_generation
-    def password(self, create: bool, extracted: str | None, **kwargs: Any) -> None:
-        self.set_password(extracted or "a long enough password")
-        if create:
-            self.save()
+    password = factory.Transformer("a long enough password", transform=make_password)
 
     @factory.post_generation
     def unit(self, create: bool, extracted: OrgUnit | None, **kwargs: Any) -> None:

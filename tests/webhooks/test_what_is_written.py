@@ -15,11 +15,15 @@ from apps.business_rules.services import sweep
 from apps.changes.drain import drain
 from apps.fsm.models import EmployeeTransitionLog
 from apps.fsm.services import Order, apply_transition, apply_transitions
+from apps.imports.enums import JobState
+from apps.imports.models import ImportJob
+from apps.imports.undoing import undo_import
 from apps.org.models import Employee
 from apps.webhooks.enums import Topic
 from apps.webhooks.models import WebhookDelivery
 from apps.webhooks.services import remove_endpoint, save_endpoint
 from tests.factories import AssignmentFactory, Clinic, EmployeeFactory, OrgUnitFactory, PositionFactory
+from tests.imports.support import bring, sheet
 from tests.rules.catalogue import install_rules
 from tests.today import TODAY
 
@@ -51,6 +55,26 @@ def test_a_transition_of_an_employee_is_written_with_ids_codes_and_states(clinic
     }
     assert (delivery.subject_kind, delivery.subject_id) == ("employee", clinic.nurse.pk)
     assert clinic.nurse.family_name not in str(delivery.data)
+
+
+def test_a_sheet_is_told_once_it_is_brought_in_and_not_while_it_is_looked_at(clinic: Clinic, endpoint_at: Make) -> None:
+    endpoint_at(NOWHERE)
+    header = "employee_number,given_name,family_name,home_unit_code,hired_on,transition,reason"
+    moved = sheet(header, "E1,Lucía,Gómez,H1,2020-01-06,suspend,x", "E2,Bruno,Díaz,H2,2020-01-06,suspend,x")
+    assert bring("employees", moved, dry_run=True).ok
+    assert not bring("employees", moved + b"E3,Eva,Luna,NOWHERE,2026-12-08,,\r\n").ok
+    assert written(Topic.EMPLOYEE_STATUS) == []
+    assert bring("employees", moved).ok
+    told = written(Topic.EMPLOYEE_STATUS)
+    assert sorted((one["employee"]["code"], one["from"], one["to"]) for one in told) == [
+        ("E1", "ACTIVE", "SUSPENDED"), ("E2", "ACTIVE", "SUSPENDED"),
+    ]  # fmt: skip
+    assert bring("employees", moved).unchanged == 2
+    undo_import(job=ImportJob.objects.get(state=JobState.APPLIED, updated=2), actor=clinic.admin)
+    back = written(Topic.EMPLOYEE_STATUS)[len(told) :]
+    assert sorted((one["employee"]["code"], one["from"], one["to"]) for one in back) == [
+        ("E1", "SUSPENDED", "ACTIVE"), ("E2", "SUSPENDED", "ACTIVE"),
+    ]  # fmt: skip
 
 
 def test_a_transition_of_an_assignment_is_written(clinic: Clinic, endpoint_at: Make) -> None:
