@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from django_fsm import ConcurrentTransitionMixin, FSMField, transition
+from django_fsm import ConcurrentTransitionMixin, transition
 
 from .employee_fsm import MACHINE as EMPLOYEE_MACHINE
 from .employee_fsm import EmployeeStatus as S
+from .fields import StatusField
 from .moves import Machine
 
 
@@ -51,7 +52,7 @@ class EmployeeLifecycle(Lifecycle):
     # Fields of the model that lives this life.
     hired_on: Any
     last_day: Any
-    status = FSMField(_("status"), choices=S.choices, default=S.ONBOARDING, protected=True)
+    status = StatusField(_("status"), choices=S.choices, default=S.ONBOARDING, protected=True)
 
     class Meta:
         abstract = True

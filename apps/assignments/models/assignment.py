@@ -11,12 +11,13 @@ from django.contrib.postgres.fields import RangeOperators
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from apps.changes.triggers import mark_triggers
 from apps.common.history import history_triggers, records
 from apps.common.models import DateRange, Recorded
 from apps.common.triggers import stays_while_logged
+from apps.fsm.fields import StatusField
 from apps.fsm.mixins import Lifecycle
 
 from ..assignment_fsm import LIVE, MACHINE
@@ -37,7 +38,7 @@ class Assignment(Lifecycle, Recorded):
     position = models.ForeignKey("org.Position", models.PROTECT, related_name="assignments", verbose_name=_("position"))
     effective_hours = models.DecimalField(_("hours a week"), max_digits=8, decimal_places=2)
     is_reinforcement = models.BooleanField(_("reinforcement"), default=False)
-    status = FSMField(_("status"), choices=S.choices, default=S.PROPOSED, protected=True)
+    status = StatusField(_("status"), choices=S.choices, default=S.PROPOSED, protected=True)
     starts_on = models.DateField(_("from"))
     ends_on = models.DateField(_("until"), null=True, blank=True)
     expires_on = models.DateField(

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now(), verbose_name='last change')),
-                ('status', django_fsm.FSMField(choices=[('ONBOARDING', 'Onboarding'), ('ACTIVE', 'Active'), ('ON_LEAVE', 'On leave'), ('SUSPENDED', 'Suspended'), ('NOTICE', 'In notice'), ('TERMINATED', 'Terminated')], default='ONBOARDING', max_length=50, protected=True, verbose_name='status')),
+                ('status', models.CharField(choices=[('ONBOARDING', 'Onboarding'), ('ACTIVE', 'Active'), ('ON_LEAVE', 'On leave'), ('SUSPENDED', 'Suspended'), ('NOTICE', 'In notice'), ('TERMINATED', 'Terminated')], default='ONBOARDING', max_length=50, verbose_name='status')),
                 ('employee_number', models.CharField(max_length=40, unique=True, verbose_name='employee number')),
                 ('given_name', models.CharField(max_length=100, verbose_name='given name')),
                 ('family_name', models.CharField(max_length=100, verbose_name='family name')),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('origin', models.CharField(default='sql', editable=False, max_length=32)),
-                ('status', django_fsm.FSMField(choices=[('ONBOARDING', 'Onboarding'), ('ACTIVE', 'Active'), ('ON_LEAVE', 'On leave'), ('SUSPENDED', 'Suspended'), ('NOTICE', 'In notice'), ('TERMINATED', 'Terminated')], default='ONBOARDING', max_length=50, protected=True, verbose_name='status')),
+                ('status', models.CharField(choices=[('ONBOARDING', 'Onboarding'), ('ACTIVE', 'Active'), ('ON_LEAVE', 'On leave'), ('SUSPENDED', 'Suspended'), ('NOTICE', 'In notice'), ('TERMINATED', 'Terminated')], default='ONBOARDING', max_length=50, verbose_name='status')),
                 ('employee_number', models.CharField(db_index=True, max_length=40, verbose_name='employee number')),
                 ('given_name', models.CharField(max_length=100, verbose_name='given name')),
                 ('family_name', models.CharField(max_length=100, verbose_name='family name')),
