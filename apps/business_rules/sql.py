@@ -169,6 +169,7 @@ UNIT_SETTING = """
         GROUP BY u.id
     ),
 """
+MANY = 1_000
 UNITS_OF_SUBJECTS = "AND u.id IN (SELECT r.unit_id FROM ({rows}) r WHERE r.id = ANY (%(ids_{kind})s))"
 # Who breaks the rule, as told to people: name, severity of the unit, waiver.
 COLUMNS = (
@@ -312,7 +313,10 @@ def _subjects(setting: Setting, question: Question, n: int) -> str:
         conditions.append("o.severity IS DISTINCT FROM 'OFF'")
         threshold = f"COALESCE(o.threshold, {threshold})"
     if question.ids is not None:
-        conditions.append(f"s.id = ANY (%(ids_{kind.name})s::bigint[])")
+        ids = f"%(ids_{kind.name})s::bigint[]"
+        # A join of a rule may look each of its rows up by key; an array of ids beside it is gone through every time.
+        many = len(question.ids_of(kind.name) or ()) > MANY
+        conditions.append(f"s.id IN (SELECT unnest({ids}))" if many else f"s.id = ANY ({ids})")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT s.*, {threshold} AS threshold FROM {kind.table} s {joins} {where}"
 

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from apps.business_rules import sql
 from apps.business_rules.models import BusinessRule
 from apps.business_rules.registry import defined_rules, rule_with_code
 from apps.business_rules.services import RulesRefused, judged
@@ -85,6 +87,16 @@ def test_it_is_broken_with_the_severity_of_the_catalogue(case: Case) -> None:
     [finding] = case.findings
     assert (finding.severity, finding.waived) == (case.rule.severity, False)
     assert {"kind", "id", "code"} <= set().union(*finding.facts["records"]) or finding.facts["records"] == []
+
+
+def test_asked_about_very_many_it_says_the_same(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = case.findings
+    monkeypatch.setattr(sql, "MANY", 0)
+    with CaptureQueriesContext(connection) as asked:
+        assert case.findings == few != []
+    # Beside a join an array of ids is gone through for every row of the join.
+    assert any("s.id IN (SELECT unnest(" in query["sql"] for query in asked)
+    assert not any("s.id = ANY" in query["sql"] for query in asked)
 
 
 def test_it_speaks_both_languages_with_its_numbers(case: Case) -> None:
