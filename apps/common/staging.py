@@ -117,15 +117,15 @@ class StagedSheet:
     def refuse(self, checks: Iterable[Check], params: Mapping[str, Any] | None = None, *, source: str = "") -> None:
         """Note what is wrong with the rows, one pass for all checks. `source` replaces `sheet_rows s`."""
         lines = [
-            f"({number}, '{check.column}', '{check.code}', {check.when}, CASE WHEN {check.when} THEN {check.about} END)"
+            f"SELECT {number} AS number, '{check.column}' AS col, '{check.code}' AS code, {check.about} AS about "
+            f"WHERE {check.when}"
             for number, check in enumerate(checks)
         ]
         if lines:
             self.execute(
                 f"""INSERT INTO sheet_problems (line, col, code, about)
                 SELECT s.line, p.col, p.code, p.about FROM {source or "sheet_rows s"}
-                CROSS JOIN LATERAL (VALUES {", ".join(lines)}) AS p (number, col, code, holds, about)
-                WHERE p.holds ORDER BY s.line, p.number""",
+                CROSS JOIN LATERAL ({" UNION ALL ".join(lines)}) AS p ORDER BY s.line, p.number""",
                 params,
             )
 
