@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 
 class ByCode(serializers.SlugRelatedField):
@@ -14,6 +15,7 @@ class ByCode(serializers.SlugRelatedField):
     default_error_messages = {
         "does_not_exist": _("“{value}” is not among the records you work with: check the code."),
         "invalid": _("A code is a text."),
+        "blank": serializers.CharField.default_error_messages["blank"],
     }
 
     def __init__(self, model: Any, slug_field: str = "code", **options: Any):
@@ -24,6 +26,11 @@ class ByCode(serializers.SlugRelatedField):
 
     def get_queryset(self) -> Any:
         return self.model._default_manager.visible_to(self.context["request"].user)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data == "":  # the library takes it for null, as forms send it
+            self.fail("blank")
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or len(data) > 200 or "\x00" in data:

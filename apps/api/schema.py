@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -104,6 +104,17 @@ class Described(AutoSchema):
         if KNOWN in headers:
             noes |= UNCHANGED
         return noes
+
+
+class Decimals(OpenApiSerializerFieldExtension):
+    """Decimals are told as texts, which lose nothing, and read as texts or numbers."""
+
+    target_class = "rest_framework.serializers.DecimalField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        described: dict[str, Any] = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        # Whether it may be null is added by whoever asks.
+        return described | {"type": ["string", "number"] if direction == "request" else "string"}
 
 
 class CookieScheme(OpenApiAuthenticationExtension):
