@@ -101,6 +101,22 @@ def test_what_is_sent_wrong_is_told_by_field(who: Any, records: dict[str, int]) 
     assert not wrong
 
 
+def test_hours_are_read_as_texts_or_numbers_and_told_as_texts(who: Any, house: Any) -> None:
+    manager = who("manager")
+    wanted = {"code": "N1", "title": "Nuevo", "unit_code": "H1"}
+    for hours in ("12.5", 12.5):
+        answer = manager.post("positions/", wanted | {"required_weekly_hours": hours, "code": f"N{hours!r:.5}"})
+        assert (answer.status_code, answer.json()["required_weekly_hours"]) == (201, "12.50")
+
+
+def test_an_empty_code_is_no_code_and_no_unit_above_either(who: Any, house: Any) -> None:
+    unit = {"code": "N1", "name": "Nueva", "kind": "SERVICE"}
+    answer = who("admin").post("org-units/", unit | {"parent_code": ""})
+    assert answer.status_code == 400
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [("parent_code", "blank")]
+    assert who("admin").post("org-units/", unit | {"parent_code": None}).status_code == 201
+
+
 def test_an_unknown_parameter_is_refused_and_looks_into_nothing(who: Any, records: dict[str, int]) -> None:
     for asked in ("national_id__startswith=3", "user__password=x", "page_sizes=3", "employee_number__gt=1"):
         answer = who("viewer").get(f"employees/?{asked}")
