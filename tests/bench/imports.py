@@ -21,11 +21,11 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
-from apps.imports.services import import_sheet
 from apps.org.models import Employee, OrgUnit, Position
 from tests.imports.support import workbook
 
 from . import alone, stage
+from .alone import brought_in
 from .harness import Figure, Report, alternate, ratio
 from .memory import most_memory
 
@@ -83,16 +83,6 @@ def sheet(header: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> bytes:
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue().encode()
-
-
-def brought_in(kind: str, content: bytes, **options: Any) -> None:
-    """Bring a sheet in with history, marks and rules on, and take it back."""
-    with transaction.atomic():
-        asked = {"with_impact": False, **options}
-        report = import_sheet(kind=kind, content=content, file_name=kind, actor=None, **asked)
-        if not report.ok:
-            raise AssertionError(report.errors[:3])
-        transaction.set_rollback(True)
 
 
 def stock(content: bytes, *, dry_run: bool = False) -> None:
