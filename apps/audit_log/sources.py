@@ -81,7 +81,7 @@ def _subject(kind: str) -> str:
 
 
 SUBJECT = {"employee_id": "employee", "position_id": "position", "assignment_id": "assignment", "unit_id": "unit"}
-SUBJECT_ANCHORS = {anchor: _subject(kind) for anchor, kind in SUBJECT.items()}
+OF_SUBJECTS = {anchor: _subject(kind) for anchor, kind in SUBJECT.items()}
 
 SOURCES: tuple[Source, ...] = (
     _log("org.employee", "fsm_employeetransitionlog", "TRANSITION", "transition", "subject_id",
@@ -112,18 +112,16 @@ SOURCES: tuple[Source, ...] = (
     _history("business_rules.ruledraft"),
     _history("business_rules.ruleexample"),
     _history("business_rules.ruleoverride", unit_id="org_unit_id"),
-    Source("business_rules.ruleviolation", "business_rules_historicalruleviolation", SUBJECT_ANCHORS),
+    Source("business_rules.ruleviolation", "business_rules_historicalruleviolation", OF_SUBJECTS),
     Source(
         "business_rules.waiver", "business_rules_historicalwaiver",
-        {**SUBJECT_ANCHORS, "unit_id": f"COALESCE({SUBJECT_ANCHORS['unit_id']}, org_unit_id)"},
+        {**OF_SUBJECTS, "unit_id": f"COALESCE({OF_SUBJECTS['unit_id']}, org_unit_id)"},
     ),
-    Source("inbox.attention", "inbox_historicalattention", SUBJECT_ANCHORS),
+    Source("inbox.attention", "inbox_historicalattention", OF_SUBJECTS),
     _history("inbox.subscription"),
     _history("webhooks.webhookendpoint"),
     Source("users.user", "users_historicaluser", {}, record=""),
 )  # fmt: skip
-# What these hang on follows from two columns: no index finds it.
-OF_SUBJECTS = tuple(source for source in SOURCES if source.anchors.keys() >= SUBJECT_ANCHORS.keys())
 BY_NAME = {source.name: source for source in SOURCES}
 
 

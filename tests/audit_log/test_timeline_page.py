@@ -119,6 +119,12 @@ def test_what_hangs_on_a_record_is_found_by_the_indexes_of_each_source(eventful:
             rule=factories.BusinessRuleFactory(), subject_kind=kind, subject_id=subject.pk, subject_code="x",
             severity="WARNING", first_seen="2026-12-01T00:00Z", last_seen="2026-12-01T00:00Z", state="OPEN",
         )  # fmt: skip
+    with connection.cursor() as cursor:  # what people did with an item goes with the item, its history stays
+        cursor.execute(
+            "INSERT INTO inbox_historicalattention (id, kind, cause, subject_kind, subject_id, note, history_date,"
+            " history_type, origin) VALUES (7, 'VIOLATION', '', 'employee', %s, '', now(), '-', 'task')",
+            [eventful.nurse.pk],
+        )
     seen = set()
     for anchor in ANCHORS:
         for pk in set(AuditEntry.objects.values_list(anchor, flat=True)) - {None}:
@@ -128,6 +134,7 @@ def test_what_hangs_on_a_record_is_found_by_the_indexes_of_each_source(eventful:
     assert seen >= {
         ("employee_id", "business_rules.ruleviolation"), ("unit_id", "business_rules.ruleviolation"),
         ("employee_id", "business_rules.waiver"), ("unit_id", "business_rules.waiver"),
+        ("employee_id", "inbox.attention"),
         ("assignment_id", "assignments.assignment:transition"), ("position_id", "tags.positiontag"),
     }  # fmt: skip
 
