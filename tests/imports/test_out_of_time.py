@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -58,6 +58,24 @@ def asked_for(house: Clinic, prefix: str) -> ImportJob:
     return request_preview(job=upload(file=file, kind="employees", actor=house.admin), actor=house.admin)
 
 
+def ended_by_the_clock(house: Clinic, prefix: str, seconds: float, *, brought_in: bool) -> tuple[ImportJob, str]:
+    """Return a job that its clock ended, and what its numbers begin with; one that was quicker is no example."""
+    for attempt in range(8):
+        job = asked_for(house, own := f"{prefix}{attempt}y")
+        if brought_in:
+            assert carry_out(job.pk)
+            job.refresh_from_db()
+            request_confirm(job=job, actor=house.admin, confirmed_warnings=job.options["confirmation"])
+        # Struck when all is done, it ends nothing.
+        with suppress(SoftTimeLimitExceeded), out_of_time_after(seconds / 2**attempt):
+            assert carry_out(job.pk)
+        job.refresh_from_db()
+        if job.state == JobState.REFUSED:
+            return job, own
+        assert job.state == (JobState.APPLIED if brought_in else JobState.PREVIEWED)
+    raise AssertionError("no clock was short enough")
+
+
 def test_it_says_so_and_nothing_is_kept_and_the_next_one_is_brought_in(house: Clinic) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -67,18 +85,10 @@ def test_it_says_so_and_nothing_is_kept_and_the_next_one_is_brought_in(house: Cl
     assert carry_out(job.pk)
     lasts = time.monotonic() - begun
     for number, part in enumerate((0.1, dice.uniform(0.1, 0.5), dice.uniform(0.1, 0.5))):
-        job = asked_for(house, f"T{number}x")
-        if number:
-            assert carry_out(job.pk)
-            job.refresh_from_db()
-            request_confirm(job=job, actor=house.admin, confirmed_warnings=job.options["confirmation"])
-        with out_of_time_after(lasts * part):
-            assert carry_out(job.pk)
-        job.refresh_from_db()
-        assert job.state == JobState.REFUSED
+        job, prefix = ended_by_the_clock(house, f"T{number}x", lasts * part, brought_in=number > 0)
         assert "split the file" in job.options["failure"] or "divida el archivo" in job.options["failure"]
-        assert not Employee.objects.filter(employee_number__startswith=f"T{number}x").exists()
-        assert not Employee.history.filter(employee_number__startswith=f"T{number}x").exists()
+        assert not Employee.objects.filter(employee_number__startswith=prefix).exists()
+        assert not Employee.history.filter(employee_number__startswith=prefix).exists()
         assert not ImportProgress.objects.filter(job_id=job.pk).exists()
     job = asked_for(house, "U")
     assert carry_out(job.pk)
