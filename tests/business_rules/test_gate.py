@@ -29,6 +29,7 @@ from tests.factories import (
     TagFactory,
     WaiverFactory,
 )
+from tests.imports.support import bring, sheet
 from tests.rules.catalogue import install_rules
 
 pytestmark = pytest.mark.django_db
@@ -426,6 +427,19 @@ class TestInTurn:
             with monkeypatch.context() as patch:
                 patch.setattr(gate, "AT_A_TIME", at_a_time)
                 assert self.found(clinic, pairs, before) == together
+
+    @pytest.mark.parametrize("accepted", [False, True])
+    def test_a_sheet_of_very_many_is_judged_in_turns_from_the_first_look_on(
+        self, clinic: Clinic, rules: Any, monkeypatch: pytest.MonkeyPatch, accepted: bool
+    ) -> None:
+        move = "accept" if accepted else ""
+        good = [f"E1,P1,2026-12-14,30,{move}", f"E2,P2,2026-12-14,30,{move}"]
+        header = "employee_number,position_code,starts_on,effective_hours,transition"
+        too_much = sheet(header, *good, f"E1,P2,2026-12-14,50,{move}")
+        together = bring("assignments", too_much)
+        monkeypatch.setattr(gate, "AT_A_TIME", 1)
+        assert bring("assignments", too_much).errors == together.errors != []
+        assert bring("assignments", sheet(header, *good)).created == 2
 
     def test_the_canary_without_the_proposals_beside_them_too_little_is_found(
         self, clinic: Clinic, pairs: list[Assignment], monkeypatch: pytest.MonkeyPatch

@@ -99,7 +99,7 @@ def _as_accepted(kind: str, some: Sequence[int], subjects: Ids) -> tuple[int, ..
     Only those that still are proposals and can matter: a million ids would go with every turn.
     """
     beside = kind_named(SubjectKind.ASSIGNMENT).proposed_beside
-    if not (proposals := subjects[SubjectKind.ASSIGNMENT]) or kind not in beside:
+    if not (proposals := subjects.get(SubjectKind.ASSIGNMENT)) or kind not in beside:
         return as_accepted_of(subjects)
     near = prepared.fetch(beside[kind], {"ids": list(some)})
     return tuple(sorted(pk for (pk,) in near if pk in proposals))
